@@ -1,0 +1,206 @@
+"""The words in which a machine is declared: entity, event, state, timeout, transition, effect, load.
+
+A declaration is data. `statemachines.machine` checks it, compiles it and answers questions about it.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+from sqlmodel import Field, SQLModel
+
+NEW = "(new)"
+"""The source of the row that creates an entity: where it stands before it exists."""
+
+
+class DeclarationError(Exception):
+    """A machine was declared wrongly; the message names the file and line at fault."""
+
+
+class Role(StrEnum):
+    """Who may ask for what. A key has exactly one role."""
+
+    CUSTOMER = "customer"
+    """Sees and moves its own entities only."""
+    MERCHANT = "merchant"
+    """Runs the shop: catalogue, stock, fulfilment, returns."""
+    APPROVER = "approver"
+    """Reads everything, approves or refuses what waits for approval, moves nothing else."""
+    ADMIN = "admin"
+    """Reads everything and manages keys; can neither approve nor move money."""
+    SYSTEM = "system"
+    """Timers, effect outcomes and other machines. Never over HTTP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who raises an event."""
+
+    id: str
+    role: Role
+
+    def __str__(self) -> str:
+        return f"{self.role}:{self.id}"
+
+
+class Entity(SQLModel):
+    """One row governed by a machine. Subclasses add the columns of their noun and name their table."""
+
+    owner_column: ClassVar[str | None] = None
+    """The column that names the customer an entity belongs to; None if it belongs to the shop."""
+
+    search_columns: ClassVar[tuple[str, ...]] = ()
+    """The columns whose beginnings a text search looks at."""
+
+    id: str = Field(default="", primary_key=True)
+    state: str = ""
+    version: int = 0
+    created_at: datetime | None = Field(default=None, nullable=False)
+    state_since: datetime | None = Field(default=None, nullable=False)
+
+
+class Event(BaseModel):
+    """A named, typed request to an entity. Its docstring says what it asks, its fields are its payload.
+
+    ``class Fulfill(Event, by=[Role.MERCHANT])`` declares the event ``fulfill``, which merchants may raise over HTTP.
+    Without `by` only the system raises it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    event_name: ClassVar[str]
+    raised_by: ClassVar[frozenset[Role]]
+
+    def __init_subclass__(cls, *, by: Iterable[Role] = (), **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.event_name = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+        cls.raised_by = frozenset(by)
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One kind of outbound call: its arguments and the events that report how it ended.
+
+    The outcome is written into the fields of `ok` (what the other side answered) or `failed` (why it will not be done).
+    """
+
+    name: str
+    """The gateway and what is asked of it, for example ``payments.charge``."""
+    arguments: type[BaseModel]
+    ok: type[Event]
+    failed: type[Event]
+    timeout: timedelta = timedelta(seconds=15)
+    """How long one attempt may take."""
+    attempts: int = 8
+    """How many attempts may end without an answer before the effect is parked for a person."""
+
+
+F = TypeVar("F", bound=Callable[..., object])
+
+Duration = timedelta | Callable[..., timedelta]
+"""A fixed time span, or a function of the entity and the policy that computes one."""
+
+Guard = Callable[..., str | None]
+"""A sentence: returns None if it holds, else the reason for a person why not."""
+
+Action = Callable[..., Iterable[Any]]
+"""Yields the commands that a transition asks for; changes nothing itself."""
+
+
+def asks(*effects: Effect) -> Callable[[F], F]:
+    """Mark an action with the effects it may call, so that they can be verified and drawn without running it."""
+
+    def mark(action: F) -> F:
+        vars(action)["effects"] = effects
+        return action
+
+    return mark
+
+
+def _line_of_declaration() -> str:
+    frame = sys._getframe(1)  # noqa: SLF001  (inspect.stack reads every file on the way)
+    while frame.f_back and frame.f_globals.get("__name__") in (__name__, "dataclasses"):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """A timeout: `fire` is raised once the entity has stayed in the state for `duration`."""
+
+    duration: Duration
+    fire: type[Event]
+    name: str = ""
+    """Names the timer; by default the event's name. One state's timers have different names."""
+    line: str = field(default_factory=_line_of_declaration, compare=False, repr=False)
+
+    @property
+    def timer(self) -> str:
+        """The timer's name."""
+        return self.name or self.fire.event_name
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A state, its timeouts, and what is asked for on entering and leaving it."""
+
+    name: str
+    timeouts: Sequence[After] = ()
+    final: bool = False
+    entry: Sequence[Action] = ()
+    exit: Sequence[Action] = ()
+    line: str = field(default_factory=_line_of_declaration, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One rule: the event takes an entity from `source` to `target` if every guard holds; the actions say what follows.
+
+    Rows with the same event and source are tried in their order. A target of None is an internal transition: the entity
+    stays, its timers run on. A target equal to the source leaves and enters the state anew.
+    """
+
+    event: type[Event]
+    source: str | Sequence[str]
+    target: str | None
+    guards: Sequence[Guard] = ()
+    actions: Sequence[Action] = ()
+    line: str = field(default_factory=_line_of_declaration, compare=False, repr=False)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The states this row leaves from."""
+        return (self.source,) if isinstance(self.source, str) else tuple(self.source)
+
+    @property
+    def effects(self) -> tuple[Effect, ...]:
+        """The effects its actions may call."""
+        return tuple(effect for action in self.actions for effect in getattr(action, "effects", ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Rows that guards and actions ask for by naming a parameter `name`.
+
+    The dispatcher fetches them for a whole batch with one SELECT. `keys` is a function of the entity, the event, the
+    policy and earlier loads; it says which values of the column `by` to fetch. A load by primary key arrives as a dict
+    by that key, any other as a list in key order.
+    """
+
+    name: str
+    row: type[SQLModel]
+    by: str
+    keys: Callable[..., Iterable[str]]
+    lock: bool = False
+    """Whether the rows are locked until the commit; needed wherever a command changes them."""
+
+
+class Policy(BaseModel):
+    """The figures of a machine that a shop may choose: periods, limits. Set by ``ORDERLY_<MACHINE>__<NAME>``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)

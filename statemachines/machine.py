@@ -1,0 +1,214 @@
+"""A machine: a checked declaration, compiled once, and the questions that can be asked of it."""
+
+import inspect
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
+from typing import Any, cast
+
+import transitions
+
+from statemachines import checks
+from statemachines.declaration import NEW, Actor, After, Entity, Event, Load, Policy, Role, State, Transition
+from statemachines.trial import Injected, Trial, collector, condition
+
+logging.getLogger("transitions").setLevel(logging.WARNING)  # at INFO it costs 14 µs a trigger
+
+SYSTEM = Actor("system", Role.SYSTEM)
+
+
+class Machine:
+    """A declared machine. Raises `DeclarationError` at construction if the declaration is wrong.
+
+    Args:
+        entity: the class of the rows it governs.
+        name: what its events, routes and commands call one entity; by default the entity's class in lower case.
+        plural: the collection's name in routes and the name of the table.
+        prefix: of the TypeIDs of its entities; None if `key` names them.
+        key: a function of the creating event that names the entity, where the business already has a name for it.
+        states, transitions, loads: the table.
+        policy: the figures a shop may choose.
+        readers: the roles that may look at its entities.
+    """
+
+    def __init__(
+        self,
+        entity: type[Entity],
+        *,
+        name: str | None = None,
+        plural: str,
+        prefix: str | None = None,
+        key: Callable[[Any], str] | None = None,
+        states: Sequence[State],
+        transitions: Sequence[Transition],
+        loads: Sequence[Load] = (),
+        policy: Policy | None = None,
+        readers: Iterable[Role] = tuple(Role),
+    ) -> None:
+        self.entity = entity
+        self.name = name or entity.__name__.lower()
+        self.plural = plural
+        self.prefix = prefix
+        self.key = key
+        self.states = {state.name: state for state in states}
+        self.transitions = tuple(transitions)
+        self.loads = {load.name: load for load in loads}
+        self.policy = policy or Policy()
+        self.readers = frozenset(readers)
+        checks.declaration(self, states)
+        self.events: dict[str, type[Event]] = {row.event.event_name: row.event for row in self.transitions}
+        self._compile()
+
+    def __repr__(self) -> str:
+        return f"Machine({self.name})"
+
+    # -- questions about the declaration ---------------------------------------------------------------------------
+
+    @property
+    def initial(self) -> str:
+        """The state of a new entity."""
+        return next(row.target for row in self.transitions if NEW in row.sources and row.target)
+
+    @property
+    def creation(self) -> type[Event]:
+        """The event that creates an entity."""
+        return next(row.event for row in self.transitions if NEW in row.sources)
+
+    def rows_for(self, state: str, event: str) -> Sequence[Transition]:
+        """Return the rows that `state` has for `event`, in the order in which they are tried."""
+        return self._rows.get((state, event), ())
+
+    def events_of(self, state: str) -> tuple[str, ...]:
+        """Return the names of the events that `state` takes, in the order of the declaration."""
+        return self._events_of.get(state, ())
+
+    def is_waiting(self, state: str) -> bool:
+        """Tell whether an entity in `state` waits for the outcome of an effect that will move it on."""
+        return state in self._waiting
+
+    def needs(self, event: str) -> tuple[Load, ...]:
+        """Return what must be loaded to decide `event` in any state, in the order of loading."""
+        return self._needs.get(event, ())
+
+    def key_of(self, load: Load, entity: Entity, event: Event | None, loaded: object) -> list[str]:
+        """Return the values of the column `load.by` that this entity and event call for."""
+        return list(self._keys[load.name](Trial(entity, event, None, loaded, self.policy, SYSTEM)))
+
+    def with_policy(self, policy: Policy) -> "Machine":
+        """Return the same machine with other figures."""
+        other = object.__new__(Machine)
+        vars(other).update(vars(self))
+        other.policy = policy
+        return other
+
+    # -- what deciding needs ---------------------------------------------------------------------------------------
+
+    def trigger(self, trial: Trial) -> bool:
+        """Let the first row that holds move the trial; return False if a guard of each refused."""
+        assert trial.event is not None
+        return self._triggers[trial.event.event_name](trial)
+
+    def guards_of(self, row: Transition) -> tuple[Injected, ...]:
+        """Return a row's guards, ready to be called on a trial."""
+        return self._guards[id(row)]
+
+    def asks_payload(self, function: Injected) -> bool:
+        """Tell whether a guard can be answered only with an event's payload at hand."""
+        return any(
+            name == "event" or (name in self._keys and self.asks_payload(self._keys[name]))
+            for name in function.parameters
+        )
+
+    def timeouts(self, state: str) -> Sequence[tuple[After, Callable[[Trial], timedelta]]]:
+        """Return the timeouts of `state`, each with the function that computes its duration."""
+        return self._timeouts.get(state, ())
+
+    def timer_names(self, state: str) -> Sequence[str]:
+        """Return the names of the timers that leaving `state` cancels."""
+        return self._timer_names.get(state, ())
+
+    # -- compiling -------------------------------------------------------------------------------------------------
+
+    def _compile(self) -> None:
+        """Build the one shared `transitions` machine and the indexes that decisions read."""
+        self._rows: dict[tuple[str, str], list[Transition]] = defaultdict(list)
+        self._guards: dict[int, tuple[Injected, ...]] = {}
+        self._keys = {load.name: self._inject(load.keys) for load in self.loads.values()}
+        self._timeouts = {
+            name: tuple((after, self._duration(after)) for after in state.timeouts)
+            for name, state in self.states.items()
+        }
+        self._timer_names = {name: tuple(a.timer for a in state.timeouts) for name, state in self.states.items()}
+        compiled = transitions.Machine(
+            model=None,
+            initial=cast(str, None),
+            auto_transitions=False,
+            send_event=True,
+            queued=False,
+            states=[NEW, *(self._compile_state(state) for state in self.states.values())],
+        )
+        for row in self.transitions:
+            guards = tuple(self._inject(guard) for guard in row.guards)
+            self._guards[id(row)] = guards
+            for source in row.sources:
+                self._rows[source, row.event.event_name].append(row)
+                compiled.add_transition(
+                    row.event.event_name,
+                    source,
+                    cast(str, row.target),
+                    conditions=[condition(row, guards)],
+                    before=[collector(self._inject(action)) for action in row.actions],
+                )
+        self._triggers = {name: event.trigger for name, event in compiled.events.items()}
+        names: dict[str, dict[str, None]] = defaultdict(dict)
+        for state, event in self._rows:
+            names[state][event] = None
+        self._events_of = {state: tuple(events) for state, events in names.items()}
+        self._waiting = {row.target for row in self.transitions if row.target and self._awaits_outcome(row)}
+        self._needs = {name: self._loads_of(name) for name in self.events}
+
+    def _compile_state(self, state: State) -> transitions.State:
+        return transitions.State(
+            state.name,
+            on_enter=[collector(self._inject(action)) for action in state.entry],
+            on_exit=[collector(self._inject(action)) for action in state.exit],
+            final=state.final,
+        )
+
+    def _inject(self, function: Callable[..., object]) -> Injected:
+        return Injected(function, self.loads)
+
+    def _duration(self, after: After) -> Callable[[Trial], timedelta]:
+        duration = after.duration
+        if isinstance(duration, timedelta):
+            return lambda _: duration
+        return self._inject(duration)
+
+    def _awaits_outcome(self, row: Transition) -> bool:
+        outcomes = {event for effect in row.effects for event in (effect.ok, effect.failed)}
+        return any(
+            other.event in outcomes and row.target in other.sources and other.target not in (None, row.target)
+            for other in self.transitions
+        )
+
+    def _loads_of(self, event: str) -> tuple[Load, ...]:
+        asked = {
+            parameter
+            for row in self.transitions
+            if row.event.event_name == event
+            for function in (*row.guards, *row.actions, *self._state_actions(row))
+            for parameter in inspect.signature(function).parameters
+        }
+        needed: list[Load] = []
+        for load in reversed(self.loads.values()):
+            if load.name in asked:
+                needed.insert(0, load)
+                asked.update(self._keys[load.name].parameters)
+        return tuple(needed)
+
+    def _state_actions(self, row: Transition) -> Iterable[Callable[..., object]]:
+        if row.target is None:
+            return ()
+        left = [action for source in row.sources if source != NEW for action in self.states[source].exit]
+        return (*left, *self.states[row.target].entry)

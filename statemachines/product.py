@@ -1,0 +1,132 @@
+"""A product: what the shop sells and at what price.
+
+A product is named by its SKU. Orders take its price when they are placed; a later change of price does not touch them.
+A discontinued product can be in no new order. Creating a product opens its stock.
+"""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from sqlalchemy import CheckConstraint
+from sqlmodel import Field
+
+from statemachines.commands import Command, Send, Set, Spawn
+from statemachines.declaration import NEW, Entity, Event, Load, Role, State, Transition
+from statemachines.machine import Machine
+from statemachines.stock import Freeze, Open, Stock, Unfreeze
+from statemachines.values import Amount, Count, Currency, Name, Sku
+
+
+class Product(Entity):
+    """A product of the catalogue; its id is its SKU."""
+
+    __tablename__ = "products"
+    __table_args__ = (CheckConstraint("price BETWEEN 0 AND 1000000000000", name="ck_products_price"),)
+    search_columns: ClassVar[tuple[str, ...]] = ("id", "name")
+
+    name: str = Field(default="", max_length=200)
+    price: int = Field(default=0, description="per piece, in minor units")
+    currency: str = Field(default="", max_length=3)
+
+
+class Create(Event, by=[Role.MERCHANT]):
+    """Put a product into the catalogue."""
+
+    sku: Sku
+    name: Name
+    price: Amount
+    currency: Currency
+    on_hand: Count = 0
+    """Pieces in stock to begin with."""
+    reorder_level: Count = 0
+    """At or below this many available pieces the stock counts as low."""
+
+
+class Reprice(Event, by=[Role.MERCHANT]):
+    """Change the price for orders to come."""
+
+    price: Amount
+
+
+class Rename(Event, by=[Role.MERCHANT]):
+    """Change the name shown to people."""
+
+    name: Name
+
+
+class Discontinue(Event, by=[Role.MERCHANT]):
+    """Sell no more of it: no new order may name it, and its stock is frozen."""
+
+
+class Relist(Event, by=[Role.MERCHANT]):
+    """Sell it again."""
+
+
+def is_new(event: Create, namesakes: dict[str, Product]) -> str | None:
+    """Refuse a SKU that the catalogue has."""
+    return f"the catalogue already has a product '{event.sku}'" if event.sku in namesakes else None
+
+
+def describe(event: Create) -> Iterator[Command]:
+    """Take over what the merchant says of the product."""
+    yield Set(name=event.name, price=event.price, currency=event.currency)
+
+
+def open_stock(event: Create) -> Iterator[Command]:
+    """Give the product a stock of its own."""
+    yield Spawn("stock", Open(sku=event.sku, on_hand=event.on_hand, reorder_level=event.reorder_level))
+
+
+def set_price(event: Reprice) -> Iterator[Command]:
+    """Take the new price."""
+    yield Set(price=event.price)
+
+
+def set_name(event: Rename) -> Iterator[Command]:
+    """Take the new name."""
+    yield Set(name=event.name)
+
+
+def freeze_stock(product: Product, stock: dict[str, Stock]) -> Iterator[Command]:
+    """Let no more of it be promised."""
+    if stock[product.id].state == "stocked":
+        yield Send("stock", product.id, Freeze())
+
+
+def unfreeze_stock(product: Product, stock: dict[str, Stock]) -> Iterator[Command]:
+    """Let it be promised again."""
+    if stock[product.id].state == "frozen":
+        yield Send("stock", product.id, Unfreeze())
+
+
+def sku_asked(event: Create) -> list[str]:
+    """Name the SKU that a creation asks for."""
+    return [event.sku]
+
+
+def own_sku(product: Product) -> list[str]:
+    """Name the product's own SKU."""
+    return [product.id]
+
+
+product = Machine(
+    Product,
+    plural="products",
+    key=lambda event: event.sku,
+    loads=[
+        Load("namesakes", Product, by="id", keys=sku_asked),
+        Load("stock", Stock, by="id", keys=own_sku, lock=True),
+    ],
+    states=[
+        State("active"),
+        State("discontinued"),
+    ],
+    transitions=[
+        #          event        from                        to              only if    then
+        Transition(Create,      NEW,                        "active",       [is_new],  [describe, open_stock]),
+        Transition(Reprice,     ["active", "discontinued"], None,           [],        [set_price]),
+        Transition(Rename,      ["active", "discontinued"], None,           [],        [set_name]),
+        Transition(Discontinue, "active",                   "discontinued", [],        [freeze_stock]),
+        Transition(Relist,      "discontinued",             "active",       [],        [unfreeze_stock]),
+    ],
+)  # fmt: skip
