@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from statemachines.declaration import NEW, DeclarationError, Event, State, Transition
+from statemachines.declaration import NEW, DeclarationError, Effect, Event, Load, State, Transition
+from statemachines.mentions import mentions
 
 if TYPE_CHECKING:
     from statemachines.machine import Machine
 
 
-def declaration(machine: Machine, states: Sequence[State]) -> None:
+def declaration(machine: Machine, states: Sequence[State], loads: Sequence[Load]) -> None:
     """Check a machine's declaration.
 
     Raises:
         DeclarationError: with the file and line of the first fault found.
     """
     _states(machine, states)
+    _loads(machine, loads)
     for row in machine.transitions:
         _row(machine, row)
     for state in states:
@@ -28,6 +30,9 @@ def declaration(machine: Machine, states: Sequence[State]) -> None:
     _creation(machine)
     _reachable(machine, states)
     _ways_out(machine, states)
+    for state in states:
+        for action in (*state.entry, *state.exit):
+            _asked_effects(state.line, action)
 
 
 def _fault(line: str, text: str) -> DeclarationError:
@@ -44,14 +49,28 @@ def _states(machine: Machine, states: Sequence[State]) -> None:
         raise DeclarationError(f"{machine.name}: give either the prefix of its ids or the key that names an entity")
 
 
+def _loads(machine: Machine, loads: Sequence[Load]) -> None:
+    for load in loads:
+        if machine.loads[load.name] is not load:
+            raise DeclarationError(f"{machine.name}: load '{load.name}' is declared twice")
+        if load.by not in load.row.model_fields:
+            raise DeclarationError(
+                f"{machine.name}: load '{load.name}' is by '{load.by}', which {load.row.__name__} does not have"
+            )
+
+
 def _row(machine: Machine, row: Transition) -> None:
     if not (isinstance(row.event, type) and issubclass(row.event, Event) and row.event is not Event):
         raise _fault(row.line, f"event {row.event!r} has no payload type: declare it as a subclass of Event")
     if not (row.event.__doc__ or "").strip() or row.event.__doc__ == Event.__doc__:
         raise _fault(row.line, f"event {row.event.__name__} has no docstring")
     for name in (*row.sources, *([row.target] if row.target is not None else [])):
-        if name not in machine.states and not (name == NEW and name in row.sources):
+        if name not in machine.states and name != NEW:
             raise _fault(row.line, f"unknown state '{name}'")
+    if not row.sources:
+        raise _fault(row.line, "this row leaves no state")
+    if row.target == NEW:
+        raise _fault(row.line, f"no row leads to '{NEW}': it is where an entity stands before it exists")
     for source in row.sources:
         if source != NEW and machine.states[source].final and row.target is not None:
             raise _fault(row.line, f"'{source}' is final, but this row leaves it")
@@ -63,6 +82,16 @@ def _row(machine: Machine, row: Transition) -> None:
     for effect in row.effects:
         if not (isinstance(effect.arguments, type) and issubclass(effect.arguments, BaseModel)):
             raise _fault(row.line, f"effect {effect.name} has no argument type")
+    for action in row.actions:
+        _asked_effects(row.line, action)
+
+
+def _asked_effects(line: str, action: Callable[..., object]) -> None:
+    asked = getattr(action, "effects", ())
+    for effect in mentions(action):
+        if isinstance(effect, Effect) and effect not in asked:
+            name = getattr(action, "__name__", repr(action))
+            raise _fault(line, f"{name} calls {effect.name} without being marked @asks for it")
 
 
 def _timeouts(machine: Machine, state: State) -> None:

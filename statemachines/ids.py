@@ -5,7 +5,7 @@ are passed in, so that a test or a replay makes the same ids every time.
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from random import Random
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -16,7 +16,7 @@ _TYPEID = re.compile(r"[a-z]{1,8}_[0-7][0-9a-hjkmnp-tv-z]{25}")
 
 def new_id(prefix: str, now: datetime, random: Random) -> str:
     """Return a new TypeID such as ``ord_01jd4k0v3xe9h8m2q5t7w9y1z3`` for the moment `now`."""
-    milliseconds = int((now - _EPOCH).total_seconds() * 1000)
+    milliseconds = (now - _EPOCH) // timedelta(milliseconds=1)
     bits = random.getrandbits(74)
     number = milliseconds << 80 | 7 << 76 | (bits >> 62) << 64 | 2 << 62 | bits & (1 << 62) - 1
     return prefix + "_" + "".join(_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10))

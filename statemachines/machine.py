@@ -10,7 +10,20 @@ from typing import Any, cast
 import transitions
 
 from statemachines import checks
-from statemachines.declaration import NEW, Actor, After, Entity, Event, Load, Policy, Role, State, Transition
+from statemachines.declaration import (
+    NEW,
+    Action,
+    Actor,
+    After,
+    Effect,
+    Entity,
+    Event,
+    Load,
+    Policy,
+    Role,
+    State,
+    Transition,
+)
 from statemachines.trial import Injected, Trial, collector, condition
 
 logging.getLogger("transitions").setLevel(logging.WARNING)  # at INFO it costs 14 µs a trigger
@@ -56,7 +69,7 @@ class Machine:
         self.loads = {load.name: load for load in loads}
         self.policy = policy or Policy()
         self.readers = frozenset(readers)
-        checks.declaration(self, states)
+        checks.declaration(self, states, loads)
         self.events: dict[str, type[Event]] = {row.event.event_name: row.event for row in self.transitions}
         self._compile()
 
@@ -86,6 +99,11 @@ class Machine:
     def is_waiting(self, state: str) -> bool:
         """Tell whether an entity in `state` waits for the outcome of an effect that will move it on."""
         return state in self._waiting
+
+    def effects_of(self, row: Transition) -> tuple[Effect, ...]:
+        """Return the effects that a row may call, by its own actions and those of the states it leaves and enters."""
+        on_the_way = [effect for action in self._state_actions(row) for effect in getattr(action, "effects", ())]
+        return tuple(dict.fromkeys((*row.effects, *on_the_way)))
 
     def needs(self, event: str) -> tuple[Load, ...]:
         """Return what must be loaded to decide `event` in any state, in the order of loading."""
@@ -158,7 +176,7 @@ class Machine:
                     source,
                     cast(str, row.target),
                     conditions=[condition(row, guards)],
-                    before=[collector(self._inject(action)) for action in row.actions],
+                    before=[collector(self._inject(action)) for action in (*self._exit(source, row), *row.actions)],
                 )
         self._triggers = {name: event.trigger for name, event in compiled.events.items()}
         names: dict[str, dict[str, None]] = defaultdict(dict)
@@ -168,11 +186,14 @@ class Machine:
         self._waiting = {row.target for row in self.transitions if row.target and self._awaits_outcome(row)}
         self._needs = {name: self._loads_of(name) for name in self.events}
 
+    def _exit(self, source: str, row: Transition) -> Sequence[Action]:
+        """Return what leaving `source` asks for: before the row's own actions, as in statecharts everywhere."""
+        return () if row.target is None or source == NEW else self.states[source].exit
+
     def _compile_state(self, state: State) -> transitions.State:
         return transitions.State(
             state.name,
             on_enter=[collector(self._inject(action)) for action in state.entry],
-            on_exit=[collector(self._inject(action)) for action in state.exit],
             final=state.final,
         )
 
@@ -186,7 +207,7 @@ class Machine:
         return self._inject(duration)
 
     def _awaits_outcome(self, row: Transition) -> bool:
-        outcomes = {event for effect in row.effects for event in (effect.ok, effect.failed)}
+        outcomes = {event for effect in self.effects_of(row) for event in (effect.ok, effect.failed)}
         return any(
             other.event in outcomes and row.target in other.sources and other.target not in (None, row.target)
             for other in self.transitions
@@ -197,7 +218,7 @@ class Machine:
             parameter
             for row in self.transitions
             if row.event.event_name == event
-            for function in (*row.guards, *row.actions, *self._state_actions(row))
+            for function in (*row.guards, *row.actions, *self._state_actions(row), *self._durations(row))
             for parameter in inspect.signature(function).parameters
         }
         needed: list[Load] = []
@@ -207,8 +228,12 @@ class Machine:
                 asked.update(self._keys[load.name].parameters)
         return tuple(needed)
 
-    def _state_actions(self, row: Transition) -> Iterable[Callable[..., object]]:
+    def _state_actions(self, row: Transition) -> Iterable[Action]:
         if row.target is None:
             return ()
-        left = [action for source in row.sources if source != NEW for action in self.states[source].exit]
+        left = [action for source in row.sources for action in self._exit(source, row)]
         return (*left, *self.states[row.target].entry)
+
+    def _durations(self, row: Transition) -> Iterable[Callable[..., object]]:
+        timeouts = () if row.target is None else self.states[row.target].timeouts
+        return [after.duration for after in timeouts if not isinstance(after.duration, timedelta)]
