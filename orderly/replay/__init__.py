@@ -1,0 +1,1 @@
+"""Real invoices, run through the service."""
