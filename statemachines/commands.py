@@ -107,11 +107,16 @@ class StockMovement:
     """What one piece adds to the number reserved."""
 
     def changes(self) -> dict[str, int]:
-        """Return the columns of the shelf as they will be."""
-        return {
-            "on_hand": self.shelf.on_hand + self.on_hand * self.quantity,
-            "reserved": self.shelf.reserved + self.reserved * self.quantity,
-        }
+        """Return the columns of the shelf as they will be.
+
+        Raises:
+            ValueError: they would fall below zero; a guard should have refused before.
+        """
+        on_hand = self.shelf.on_hand + self.on_hand * self.quantity
+        reserved = self.shelf.reserved + self.reserved * self.quantity
+        if not 0 <= reserved <= on_hand:
+            raise ValueError(f"{type(self).__name__} {self.quantity} of '{self.shelf.id}': the stock would fall below zero")
+        return {"on_hand": on_hand, "reserved": reserved}
 
 
 class Reserve(StockMovement):

@@ -38,6 +38,8 @@ class Accepted:
     """Timers of the state that is left."""
     starts: Sequence[TimerSet] = ()
     """Timers of the state that is entered."""
+    enters: bool = False
+    """Whether a state is entered, be it the same anew, as opposed to an internal transition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +110,16 @@ def decide(
             commands.append(command)
     if trial.row.target is None:
         return Accepted(source, source, event, changes, commands)
-    cancels = machine.timer_names(source)
-    return Accepted(source, trial.state, event, changes, commands, cancels, _timers(machine, trial, changes))
+    return Accepted(
+        source,
+        trial.state,
+        event,
+        changes,
+        commands,
+        cancels=machine.timer_names(source),
+        starts=_timers(machine, trial, changes),
+        enters=True,
+    )
 
 
 def _timers(machine: Machine, trial: Trial, changes: Mapping[str, object]) -> list[TimerSet]:
@@ -127,6 +137,8 @@ def _no_such_event(machine: Machine, entity: Entity, event: str) -> Refused:
     instead = f"; it takes {', '.join(allowed)}" if allowed else "; nothing can happen to it any more"
     if entity.state == NEW:
         reason = f"no {machine.name} begins with '{event}'"
+    elif event == machine.creation.event_name:
+        reason = f"{machine.name} '{entity.id}' exists already"
     else:
         reason = f"{machine.name} in state '{entity.state}' takes no '{event}'{instead}"
     return Refused(entity.state, event, None, reason, allowed)

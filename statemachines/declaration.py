@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -198,6 +199,17 @@ class Load:
     keys: Callable[..., Iterable[str]]
     lock: bool = False
     """Whether the rows are locked until the commit; needed wherever a command changes them."""
+
+    @property
+    def by_primary_key(self) -> bool:
+        """Whether a key names at most one row."""
+        return primary_key(self.row) == (self.by,)
+
+
+@cache
+def primary_key(row: type[SQLModel]) -> tuple[str, ...]:
+    """Return the names of the columns that together name a row."""
+    return tuple(name for name, column in row.model_fields.items() if getattr(column, "primary_key", False) is True)
 
 
 class Policy(BaseModel):

@@ -105,6 +105,15 @@ class Machine:
         on_the_way = [effect for action in self._state_actions(row) for effect in getattr(action, "effects", ())]
         return tuple(dict.fromkeys((*row.effects, *on_the_way)))
 
+    def shows(self, entity: Entity, actor: Actor) -> bool:
+        """Tell whether the actor may know of an entity; a customer knows of its own and of what belongs to the shop."""
+        if actor.role not in self.readers:
+            return False
+        owner = self.entity.owner_column
+        if actor.role is not Role.CUSTOMER or owner is None or entity.state == NEW:
+            return True
+        return bool(getattr(entity, owner) == actor.id)
+
     def needs(self, event: str) -> tuple[Load, ...]:
         """Return what must be loaded to decide `event` in any state, in the order of loading."""
         return self._needs.get(event, ())

@@ -81,7 +81,7 @@ class Order(Entity):
         Index("ix_orders_customer", "customer", "id"),
     )
     owner_column: ClassVar[str | None] = "customer"
-    search_columns: ClassVar[tuple[str, ...]] = ("id", "reference", "customer")
+    search_columns: ClassVar[tuple[str, ...]] = ("id", "reference")
 
     reference: str | None = Field(default=None, max_length=100, unique=True, description="the caller's own name for it")
     customer: str = Field(default="", max_length=100)

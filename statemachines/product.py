@@ -62,11 +62,6 @@ class Relist(Event, by=[Role.MERCHANT]):
     """Sell it again."""
 
 
-def is_new(event: Create, namesakes: dict[str, Product]) -> str | None:
-    """Refuse a SKU that the catalogue has."""
-    return f"the catalogue already has a product '{event.sku}'" if event.sku in namesakes else None
-
-
 def describe(event: Create) -> Iterator[Command]:
     """Take over what the merchant says of the product."""
     yield Set(name=event.name, price=event.price, currency=event.currency)
@@ -99,11 +94,6 @@ def unfreeze_stock(product: Product, stock: dict[str, Stock]) -> Iterator[Comman
         yield Send("stock", product.id, Unfreeze())
 
 
-def sku_asked(event: Create) -> list[str]:
-    """Name the SKU that a creation asks for."""
-    return [event.sku]
-
-
 def own_sku(product: Product) -> list[str]:
     """Name the product's own SKU."""
     return [product.id]
@@ -114,7 +104,6 @@ product = Machine(
     plural="products",
     key=lambda event: event.sku,
     loads=[
-        Load("namesakes", Product, by="id", keys=sku_asked),
         Load("stock", Stock, by="id", keys=own_sku, lock=True),
     ],
     states=[
@@ -123,7 +112,7 @@ product = Machine(
     ],
     transitions=[
         #          event        from                        to              only if    then
-        Transition(Create,      NEW,                        "active",       [is_new],  [describe, open_stock]),
+        Transition(Create,      NEW,                        "active",       [],        [describe, open_stock]),
         Transition(Reprice,     ["active", "discontinued"], None,           [],        [set_price]),
         Transition(Rename,      ["active", "discontinued"], None,           [],        [set_name]),
         Transition(Discontinue, "active",                   "discontinued", [],        [freeze_stock]),

@@ -1,0 +1,1 @@
+"""What makes it move: the dispatcher, and the runners that feed it."""

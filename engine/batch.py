@@ -1,0 +1,392 @@
+"""One batch: load and lock, decide each event in order on the rows in memory, save.
+
+All of it happens in one transaction and touches the database a few times per table, however many events there are.
+When a decision leads to entities not loaded yet (an event sent on, a new entity), the whole pass is taken back, what it
+lacked is loaded for all at once, and the pass is made again: deciding costs microseconds and has no effects.
+"""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from random import Random
+
+import structlog
+from sqlalchemy import Connection
+
+from engine import records
+from engine.envelope import (
+    CascadeTooLong,
+    Committed,
+    DecisionFailed,
+    DispatchError,
+    Envelope,
+    Forbidden,
+    KeyReused,
+    NotFound,
+    Outcome,
+    Rejected,
+    Stale,
+    Superseded,
+)
+from engine.rows import Journal, Lacking, Rows
+from persistence.store import Changes, Store, Values
+from persistence.tables import EffectRow, TimerRow
+from statemachines.commands import Add, Call, Cancel, Change, Send, Spawn, Start, StockMovement
+from statemachines.decision import Accepted, Refused, decide
+from statemachines.declaration import NEW, Actor, Entity, Event, Role
+from statemachines.ids import new_id
+from statemachines.machine import SYSTEM, Machine
+from statemachines.registry import Registry
+
+log = structlog.get_logger("orderly.batch")
+
+CASCADE_LIMIT = 100
+"""How many events one transaction may hold for one event that arrived, itself included."""
+
+Result = Outcome | DispatchError
+TimerKey = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One event to decide: the one that arrived, or one that it led to."""
+
+    machine: Machine
+    id: str
+    event: Event
+    actor: Actor
+    cause: str | None
+    event_id: str
+
+
+@dataclass(slots=True)
+class _Outputs:
+    """What one arrived event, with all that it led to, will write."""
+
+    journal: Journal = field(default_factory=Journal)
+    history: list[Values] = field(default_factory=list)
+    effects: list[Values] = field(default_factory=list)
+    timers: dict[TimerKey, Values | None] = field(default_factory=dict)
+
+
+class _Pass:
+    """One pass over the batch's events: what was decided so far."""
+
+    def __init__(self) -> None:
+        self.outputs: list[_Outputs] = []
+        self.timers: dict[TimerKey, Values | None] = {}
+        self.finished: dict[str, Values] = {}
+        self.answers: dict[tuple[str, str], tuple[str, Outcome]] = {}
+        self.answer_rows: list[Values] = []
+
+
+class Batch:
+    """Events that share a transaction.
+
+    Args:
+        registry: the machines.
+        envelopes: the events, in the order in which they are to be decided; their ids are filled in.
+        now: the moment of all of them.
+        random: for new ids.
+        earlier: results, by event id, that an attempt computed whose commit is unknown.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        envelopes: Sequence[Envelope],
+        now: datetime,
+        random: Random,
+        earlier: Mapping[str, Result],
+    ) -> None:
+        self._registry = registry
+        self._envelopes = envelopes
+        self.now = now
+        self._random = random
+        self._earlier = earlier
+        self._committed_before: set[str] = set()
+        self._rows = Rows()
+        self._effects: dict[str, Values] = {}
+        self._keys: dict[tuple[str, str], Values] = {}
+        self._timers: dict[TimerKey, Values] = {}
+        self._pass = _Pass()
+        self.changes = Changes()
+        self.results: list[Result] = []
+
+    def run(self, connection: Connection) -> list[Result]:
+        """Load, decide and save; return what became of each event, in order."""
+        store = Store(connection)
+        self._load(store)
+        while True:
+            self.results = [self._settle(envelope) for envelope in self._envelopes]
+            if not self._rows.lacking:
+                break
+            for outputs in reversed(self._pass.outputs):
+                outputs.journal.take_back()
+            self._pass = _Pass()
+            self._rows.fetch(store)
+        self._collect()
+        store.save(self.changes)
+        return self.results
+
+    # -- loading ---------------------------------------------------------------------------------------------------
+
+    def _load(self, store: Store) -> None:
+        """Load the papers that the envelopes carry, then their entities and what these need."""
+        keys = [(envelope.key.scope, envelope.key.key) for envelope in self._envelopes if envelope.key]
+        if keys:
+            self._keys = store.idempotency_keys(keys)
+        claims = {envelope.completes.effect_id for envelope in self._envelopes if envelope.completes}
+        if claims:
+            self._effects = {row["id"]: row for row in store.rows(EffectRow, "id", claims, lock=True)}
+        self._name_new_entities()
+        self._find_needs()
+        while self._rows.lacking:
+            self._rows.fetch(store)
+            self._find_needs()
+        timed = {envelope.id for envelope in self._envelopes if envelope.fires and envelope.id}
+        if timed:
+            rows = store.rows(TimerRow, "entity_id", timed, lock=True)
+            self._timers = {(row["machine"], row["entity_id"], row["name"]): row for row in rows}
+        if self._earlier:
+            self._committed_before = store.committed(self._earlier)
+
+    def _name_new_entities(self) -> None:
+        for envelope in self._envelopes:
+            if envelope.id is None:
+                machine = self._registry[envelope.machine]
+                envelope.id = self._new_entity_id(machine, envelope.event)
+
+    def _find_needs(self) -> None:
+        """Note what the arrived events need and is not loaded yet."""
+        for envelope in self._envelopes:
+            machine = self._registry[envelope.machine]
+            try:
+                entity = self._rows.entity(machine, _id_of(envelope), envelope.event)
+                self._rows.loaded(machine, entity, envelope.event)
+            except (Lacking, NotFound):
+                continue
+
+    # -- one arrived event and all that it leads to ----------------------------------------------------------------
+
+    def _settle(self, envelope: Envelope) -> Result:
+        """Decide one event. Whatever goes wrong with it stays with it."""
+        if envelope.event_id in self._committed_before:
+            return self._earlier[envelope.event_id]
+        outputs = _Outputs()
+        try:
+            if answered := self._answered_before(envelope):
+                return answered
+            self._check_papers(envelope)
+            outcome = self._cascade(envelope, outputs)
+        except DispatchError as error:
+            outputs.journal.take_back()
+            return error
+        except Lacking:
+            outputs.journal.take_back()
+            return DecisionFailed("its rows are not loaded yet")
+        except Exception as error:
+            outputs.journal.take_back()
+            log.exception("decision_failed", machine=envelope.machine, id=envelope.id, event_id=envelope.event_id)
+            failure = DecisionFailed(f"'{envelope.event.event_name}' could not be decided")
+            failure.__cause__ = error
+            return failure
+        if isinstance(outcome, Committed):
+            self._pass.outputs.append(outputs)
+            self._pass.timers.update(outputs.timers)
+        else:
+            outputs.journal.take_back()
+        self._file(envelope, outcome)
+        return outcome
+
+    def _answered_before(self, envelope: Envelope) -> Outcome | None:
+        if envelope.key is None:
+            return None
+        pair = envelope.key.scope, envelope.key.key
+        if pair in self._pass.answers:
+            fingerprint, outcome = self._pass.answers[pair]
+        elif pair in self._keys:
+            fingerprint, outcome = self._keys[pair]["fingerprint"], records.recall(self._keys[pair]["outcome"])
+        else:
+            return None
+        if fingerprint != envelope.key.fingerprint:
+            raise KeyReused
+        return replace(outcome, replayed=True)
+
+    def _check_papers(self, envelope: Envelope) -> None:
+        """Refuse the outcome of an effect that was taken over, and a timer that was cancelled or moved."""
+        if claim := envelope.completes:
+            effect = self._pass.finished.get(claim.effect_id) or self._effects.get(claim.effect_id)
+            if effect is None or (effect["status"], effect["token"]) != ("running", claim.token):
+                raise Superseded("the effect was finished or taken over")
+        if envelope.fires:
+            name = envelope.machine, _id_of(envelope), envelope.fires.name
+            timer = self._pass.timers[name] if name in self._pass.timers else self._timers.get(name)
+            if timer is None or timer["due_at"] != envelope.fires.due_at:
+                raise Superseded("the timer is no longer set")
+
+    def _cascade(self, envelope: Envelope, outputs: _Outputs) -> Outcome:
+        """Decide the arrived event, then those it leads to; all of them happen, or none."""
+        machine = self._registry[envelope.machine]
+        first = _Step(machine, _id_of(envelope), envelope.event, envelope.actor, envelope.cause, envelope.event_id)
+        steps, taken, outcome = deque([first]), 0, None
+        while steps:
+            step, taken = steps.popleft(), taken + 1
+            if taken > CASCADE_LIMIT:
+                raise CascadeTooLong(f"'{envelope.event.event_name}' led to more than {CASCADE_LIMIT} events")
+            entity = self._rows.entity(step.machine, step.id, step.event)
+            if step is first:
+                _check_access(machine, entity, envelope)
+            loaded = self._rows.loaded(step.machine, entity, step.event)
+            decision = decide(step.machine, entity, step.event, self.now, loaded, step.actor)
+            if isinstance(decision, Refused):
+                outputs.journal.take_back()
+                outputs.journal = Journal()
+                return self._rejected(first, step, decision)
+            steps.extend(self._apply(step, entity, decision, outputs))
+            outcome = outcome or self._committed(step, entity, decision)
+        assert outcome is not None
+        return outcome
+
+    def _rejected(self, first: _Step, step: _Step, refused: Refused) -> Rejected:
+        entity = self._rows.entity(first.machine, first.id, first.event)
+        if step is first:
+            reason = refused.reason
+        else:
+            reason = f"{step.machine.name} '{step.id}' refused '{refused.event}': {refused.reason}"
+        return Rejected(
+            machine=first.machine.name,
+            id=first.id,
+            event=first.event.event_name,
+            state=entity.state,
+            version=entity.version,
+            guard=refused.guard,
+            reason=reason,
+            allowed=first.machine.events_of(entity.state),
+        )
+
+    def _committed(self, step: _Step, entity: Entity, accepted: Accepted) -> Committed:
+        return Committed(
+            machine=step.machine.name,
+            id=entity.id,
+            event_id=step.event_id,
+            event=step.event.event_name,
+            source=accepted.source,
+            state=entity.state,
+            version=entity.version,
+            at=self.now,
+            entity=dict(vars(entity)),
+        )
+
+    # -- carrying out a decision -----------------------------------------------------------------------------------
+
+    def _apply(self, step: _Step, entity: Entity, accepted: Accepted, outputs: _Outputs) -> list[_Step]:
+        """Carry out an accepted decision on the rows in memory; return the events that it leads to."""
+        machine, journal, now = step.machine, outputs.journal, self.now
+        if accepted.source == NEW:
+            vars(entity)["created_at"] = now
+            journal.add(entity, self._rows.places_of(machine, entity, entity))
+        changes = {"state": accepted.target, "version": entity.version + 1, **accepted.changes}
+        if accepted.enters:
+            changes["state_since"] = now
+        journal.set(entity, changes)
+        for name in accepted.cancels:
+            outputs.timers[machine.name, entity.id, name] = None
+        for timer in accepted.starts:
+            self._start(step, entity, timer.name, timer.event, timer.at, outputs)
+        led_to: list[_Step] = []
+        for command in accepted.commands:
+            match command:
+                case StockMovement():
+                    journal.set(command.shelf, command.changes())
+                case Change():
+                    journal.set(command.row, dict(command.changes))
+                case Add():
+                    journal.add(command.row, self._rows.places_of(machine, entity, command.row))
+                case Call():
+                    effect_id = new_id("eff", now, self._random)
+                    row = records.effect(machine, entity, command, effect_id=effect_id, event_id=step.event_id, now=now)
+                    outputs.effects.append(row)
+                case Send():
+                    led_to.append(self._next(step, self._registry[command.machine], command.id, command.event))
+                case Spawn():
+                    other = self._registry[command.machine]
+                    led_to.append(self._next(step, other, self._new_entity_id(other, command.event), command.event))
+                case Start():
+                    self._start(step, entity, command.name, command.event.event_name, command.at, outputs)
+                case Cancel():
+                    outputs.timers[machine.name, entity.id, command.name] = None
+        record = records.history(
+            machine,
+            entity,
+            step.event,
+            accepted,
+            event_id=step.event_id,
+            actor=step.actor,
+            cause=step.cause,
+            now=now,
+        )
+        outputs.history.append(record)
+        return led_to
+
+    def _next(self, step: _Step, machine: Machine, id: str, event: Event) -> _Step:  # noqa: A002
+        return _Step(machine, id, event, SYSTEM, step.event_id, new_id("evt", self.now, self._random))
+
+    def _new_entity_id(self, machine: Machine, event: Event) -> str:
+        if machine.key:
+            return machine.key(event)
+        assert machine.prefix is not None
+        entity_id = new_id(machine.prefix, self.now, self._random)
+        self._rows.expect_none(machine, entity_id)
+        return entity_id
+
+    def _start(self, step: _Step, entity: Entity, name: str, event: str, at: datetime, outputs: _Outputs) -> None:
+        row = records.timer(step.machine, entity, name, event, at, step.event_id)
+        outputs.timers[step.machine.name, entity.id, name] = row
+
+    # -- what will be written --------------------------------------------------------------------------------------
+
+    def _file(self, envelope: Envelope, outcome: Outcome) -> None:
+        """Note what the outcome means for the envelope's papers: its key, its effect, its timer."""
+        if key := envelope.key:
+            self._pass.answers[key.scope, key.key] = key.fingerprint, outcome
+            self._pass.answer_rows.append(records.answer(key, outcome, self.now))
+        if claim := envelope.completes:
+            effect = self._effects[claim.effect_id]
+            self._pass.finished[claim.effect_id] = records.finished(effect, envelope.event, outcome, self.now)
+        if envelope.fires:
+            # Whatever came of it the timer has fired, unless the transition set it anew.
+            self._pass.timers.setdefault((envelope.machine, _id_of(envelope), envelope.fires.name), None)
+
+    def _collect(self) -> None:
+        """Turn what the pass left in memory into rows to write."""
+        changes = self.changes
+        self._rows.collect([outputs.journal for outputs in self._pass.outputs], changes)
+        for outputs in self._pass.outputs:
+            changes.history.extend(outputs.history)
+            changes.effects.extend(outputs.effects)
+        for name, timer in self._pass.timers.items():
+            if timer is not None:
+                changes.timers_set.append(timer)
+            else:
+                changes.timers_cancelled.append({"key_machine": name[0], "key_entity_id": name[1], "key_name": name[2]})
+        for effect in self._pass.finished.values():
+            changes.change(EffectRow, effect, self._effects[effect["id"]])
+        changes.keys.extend(self._pass.answer_rows)
+
+
+def _id_of(envelope: Envelope) -> str:
+    assert envelope.id is not None
+    return envelope.id
+
+
+def _check_access(machine: Machine, entity: Entity, envelope: Envelope) -> None:
+    actor, event = envelope.actor, envelope.event
+    if actor.role is not Role.SYSTEM:
+        if not machine.shows(entity, actor):
+            raise NotFound(machine.name, entity.id)
+        if actor.role not in event.raised_by:
+            raise Forbidden(event.event_name, actor.role, sorted(event.raised_by))
+    if envelope.expected_version is not None and envelope.expected_version != entity.version:
+        raise Stale(envelope.expected_version, entity.version)

@@ -1,0 +1,45 @@
+"""The clock is passed in, so that a test or a replay can move it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def now(self) -> datetime:
+        """Return the present moment, aware and in UTC."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """Return the present moment, aware and in UTC."""
+        return datetime.now(UTC)
+
+
+class VirtualClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self, start: datetime) -> None:
+        self._now = start.astimezone(UTC)
+
+    def now(self) -> datetime:
+        """Return the moment to which the clock was last moved."""
+        return self._now
+
+    def advance_to(self, moment: datetime) -> None:
+        """Move the clock to `moment`.
+
+        Raises:
+            ValueError: the moment has passed.
+        """
+        if moment < self._now:
+            raise ValueError(f"{moment} has passed; the clock stands at {self._now}")
+        self._now = moment.astimezone(UTC)
+
+    def advance(self, span: timedelta) -> None:
+        """Move the clock by `span`."""
+        self.advance_to(self._now + span)

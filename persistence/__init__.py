@@ -1,0 +1,1 @@
+"""What has happened: tables, bulk load and save, queries, migrations."""
