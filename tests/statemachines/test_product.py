@@ -1,0 +1,92 @@
+"""The business rules of the catalogue."""
+
+import pytest
+from pydantic import ValidationError
+
+from statemachines.commands import Send, Spawn
+from statemachines.declaration import Role
+from statemachines.product import Create, Discontinue, Relist, Rename, Reprice, freeze_stock, open_stock
+from statemachines.stock import Freeze, Open, Stock
+from tests.statemachines.shop import Shop, accepted, refused
+
+
+@pytest.fixture
+def shop() -> Shop:
+    shop = Shop()
+    shop.sells("MUG", price=1250, on_hand=10)
+    return shop
+
+
+def test_a_new_product_is_sold_and_has_a_stock_of_its_own(shop: Shop):
+    product = shop.product("MUG")
+
+    assert (product.id, product.state, product.price, product.currency) == ("MUG", "active", 1250, "EUR")
+    assert (shop.stock("MUG").state, shop.stock("MUG").on_hand) == ("stocked", 10)
+
+
+def test_a_new_product_asks_for_its_stock():
+    event = Create(sku="MUG", name="Mug", price=1250, currency="EUR", on_hand=3, reorder_level=2)
+
+    assert list(open_stock(event)) == [Spawn("stock", Open(sku="MUG", on_hand=3, reorder_level=2))]
+
+
+def test_a_product_is_created_once(shop: Shop):
+    again = Create(sku="MUG", name="Mug", price=1, currency="EUR")
+
+    assert refused(shop.tell(shop.product("MUG"), again)).reason == "product 'MUG' exists already"
+
+
+def test_a_price_and_a_name_change_without_a_change_of_state(shop: Shop):
+    product = shop.product("MUG")
+
+    accepted(shop.tell(product, Reprice(price=1500)))
+    accepted(shop.tell(product, Rename(name="Blue mug")))
+
+    assert (product.state, product.price, product.name) == ("active", 1500, "Blue mug")
+
+
+def test_a_discontinued_product_freezes_its_stock_and_a_relisted_one_thaws_it(shop: Shop):
+    product = shop.product("MUG")
+
+    accepted(shop.tell(product, Discontinue()))
+    assert (product.state, shop.stock("MUG").state) == ("discontinued", "frozen")
+    accepted(shop.tell(product, Relist()))
+
+    assert (product.state, shop.stock("MUG").state) == ("active", "stocked")
+    assert shop.pending(MUG=1).state == "pending"
+
+
+def test_a_stock_that_is_frozen_already_stays_so(shop: Shop):
+    accepted(shop.tell(shop.stock("MUG"), Freeze(reason="stocktake")))
+
+    accepted(shop.tell(shop.product("MUG"), Discontinue()))
+
+    assert shop.stock("MUG").state == "frozen"
+
+
+def test_freezing_is_asked_of_the_stock_by_an_event(shop: Shop):
+    stocked = {"MUG": Stock(id="MUG", state="stocked")}
+
+    assert list(freeze_stock(shop.product("MUG"), stocked)) == [Send("stock", "MUG", Freeze())]
+
+
+def test_a_discontinued_product_is_not_discontinued_twice(shop: Shop):
+    accepted(shop.tell(shop.product("MUG"), Discontinue()))
+
+    refusal = refused(shop.tell(shop.product("MUG"), Discontinue()))
+
+    assert refusal.reason == "product in state 'discontinued' takes no 'discontinue'; it takes reprice, rename, relist"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"price": -1}, {"price": 12.5}, {"price": "1250"}, {"currency": "euro"}, {"sku": "A B"}, {"on_hand": -1}],
+)
+def test_a_product_with_wrong_figures_is_not_an_event_at_all(wrong):
+    with pytest.raises(ValidationError):
+        Create(**{"sku": "MUG", "name": "Mug", "price": 1250, "currency": "EUR", **wrong})
+
+
+@pytest.mark.parametrize("event", [Create, Reprice, Rename, Discontinue, Relist])
+def test_only_merchants_run_the_catalogue(event):
+    assert event.raised_by == {Role.MERCHANT}
