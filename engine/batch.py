@@ -79,6 +79,7 @@ class _Pass:
         self.finished: dict[str, Values] = {}
         self.answers: dict[tuple[str, str], tuple[str, Outcome]] = {}
         self.answer_rows: list[Values] = []
+        self.expired_keys: list[Values] = []
 
 
 class Batch:
@@ -206,7 +207,7 @@ class Batch:
         pair = envelope.key.scope, envelope.key.key
         if pair in self._pass.answers:
             fingerprint, outcome = self._pass.answers[pair]
-        elif pair in self._keys:
+        elif pair in self._keys and self._keys[pair]["expires_at"] > self.now:
             fingerprint, outcome = self._keys[pair]["fingerprint"], records.recall(self._keys[pair]["outcome"])
         else:
             return None
@@ -351,6 +352,8 @@ class Batch:
         """Note what the outcome means for the envelope's papers: its key, its effect, its timer."""
         if key := envelope.key:
             self._pass.answers[key.scope, key.key] = key.fingerprint, outcome
+            if (key.scope, key.key) in self._keys:
+                self._pass.expired_keys.append({"key_scope": key.scope, "key_key": key.key})
             self._pass.answer_rows.append(records.answer(key, outcome, self.now))
         if claim := envelope.completes:
             effect = self._effects[claim.effect_id]
@@ -373,6 +376,7 @@ class Batch:
                 changes.timers_cancelled.append({"key_machine": name[0], "key_entity_id": name[1], "key_name": name[2]})
         for effect in self._pass.finished.values():
             changes.change(EffectRow, effect, self._effects[effect["id"]])
+        changes.keys_expired.extend(self._pass.expired_keys)
         changes.keys.extend(self._pass.answer_rows)
 
 

@@ -28,6 +28,7 @@ class Changes:
     effects: list[Values] = field(default_factory=list)
     timers_cancelled: list[Values] = field(default_factory=list)
     timers_set: list[Values] = field(default_factory=list)
+    keys_expired: list[Values] = field(default_factory=list)
     keys: list[Values] = field(default_factory=list)
 
     def change(self, row: type[SQLModel], values: Values, original: Values) -> None:
@@ -74,6 +75,8 @@ class Store:
             self._connection.execute(delete_row(TABLES[TimerRow]), changes.timers_cancelled)
         if changes.timers_set:
             self._connection.execute(_SET_TIMER[self._sqlite], changes.timers_set)
+        if changes.keys_expired:
+            self._connection.execute(delete_row(TABLES[IdempotencyKeyRow]), changes.keys_expired)
         self._insert(TABLES[IdempotencyKeyRow], changes.keys)
 
     def _insert(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -102,6 +102,8 @@ def _timeouts(machine: Machine, state: State) -> None:
         names.add(after.timer)
         if state.final:
             raise _fault(after.line, f"state '{state.name}' is final and must have no timeout")
+        if required := [name for name, column in after.fire.model_fields.items() if column.is_required()]:
+            raise _fault(after.line, f"timeout event '{after.fire.event_name}' has no defaults for {required}")
         if not any(row.event is after.fire and state.name in row.sources for row in machine.transitions):
             raise _fault(after.line, f"'{state.name}' has no row for its timeout's event '{after.fire.event_name}'")
 

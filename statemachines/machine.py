@@ -88,6 +88,14 @@ class Machine:
         """The event that creates an entity."""
         return next(row.event for row in self.transitions if NEW in row.sources)
 
+    @property
+    def effects(self) -> tuple[Effect, ...]:
+        """The effects that its actions may call."""
+        state_actions = [action for state in self.states.values() for action in (*state.entry, *state.exit)]
+        asked = [effect for action in state_actions for effect in getattr(action, "effects", ())]
+        asked += [effect for row in self.transitions for effect in row.effects]
+        return tuple({effect.name: effect for effect in asked}.values())
+
     def rows_for(self, state: str, event: str) -> Sequence[Transition]:
         """Return the rows that `state` has for `event`, in the order in which they are tried."""
         return self._rows.get((state, event), ())

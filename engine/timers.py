@@ -1,0 +1,70 @@
+"""The timer sweep: raises the events of timers that are due."""
+
+import asyncio
+from datetime import datetime
+from functools import partial
+
+import structlog
+
+from engine.clock import Clock
+from engine.dispatcher import Dispatcher
+from engine.envelope import Committed, DispatchError, DueTimer, Envelope, Superseded
+from persistence import queue
+from persistence.database import Database
+from persistence.store import Values
+from statemachines.declaration import Actor, Role
+from statemachines.registry import Registry
+
+log = structlog.get_logger("orderly.timers")
+
+SWEEP_LIMIT = 500
+"""How many timers are fired before the next are looked for."""
+
+
+class TimerSweep:
+    """Fires timers. Any number of processes may sweep: under the entity's lock each timer fires once."""
+
+    def __init__(self, database: Database, dispatcher: Dispatcher, registry: Registry, clock: Clock) -> None:
+        self._database = database
+        self._dispatcher = dispatcher
+        self._registry = registry
+        self._clock = clock
+
+    async def fire_due(self) -> int:
+        """Fire every timer that is due, in the order in which they fell due; return how many fired."""
+        fired = 0
+        while True:
+            now = self._clock.now()
+            rows = await self._database.read(partial(queue.due_timers, now=now, most=SWEEP_LIMIT))
+            if not rows:
+                return fired
+            results = await asyncio.gather(*(self._fire(row) for row in rows))
+            fired += sum(results)
+            if not any(results) or len(rows) < SWEEP_LIMIT:
+                return fired
+
+    async def next_due(self) -> datetime | None:
+        """Return when the next timer falls due."""
+        return await self._database.read(queue.next_timer)
+
+    async def _fire(self, row: Values) -> bool:
+        """Raise a timer's event; return whether the timer is gone with it."""
+        event = self._registry[row["machine"]].events[row["event"]]
+        envelope = Envelope(
+            machine=row["machine"],
+            id=row["entity_id"],
+            event=event(),
+            actor=Actor(f"timer.{row['name']}", Role.SYSTEM),
+            cause=row["cause"],
+            fires=DueTimer(row["name"], row["due_at"]),
+        )
+        try:
+            outcome = await self._dispatcher.dispatch(envelope)
+        except Superseded:
+            return True
+        except DispatchError as error:
+            log.error("timer_failed", machine=row["machine"], id=row["entity_id"], timer=row["name"], error=str(error))
+            return False
+        if not isinstance(outcome, Committed):
+            log.warning("timer_refused", machine=row["machine"], id=row["entity_id"], reason=outcome.reason)
+        return True

@@ -1,0 +1,185 @@
+"""Questions that people ask: which entities, how many in each state, what happened to one. All of them are indexed."""
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, tuple_
+from sqlalchemy.sql import Select
+from sqlmodel import SQLModel
+
+from persistence.store import Values
+from persistence.tables import TABLES, EffectRow, History, TimerRow
+from statemachines.declaration import Entity, primary_key
+from statemachines.machine import Machine
+
+PAGE_LIMIT = 200
+"""The most rows on a page."""
+
+
+class BadCursor(ValueError):
+    """A cursor that no page of this list gave out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows of a list, and where the next ones begin."""
+
+    rows: Sequence[Values]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which entities are asked for. Without a state they come newest first; within a state, the longest there first."""
+
+    state: str | None = None
+    owner: str | None = None
+    text: str | None = None
+    """What the id or a search column begins with, in any case."""
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    in_state_since: datetime | None = None
+    """Only those that have stood in their state since before this moment; needs a state."""
+
+
+def _cursor_of(*values: object) -> str:
+    plain = [value.isoformat() if isinstance(value, datetime) else value for value in values]
+    return base64.urlsafe_b64encode(json.dumps(plain).encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str, length: int) -> list[Any]:
+    try:
+        values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except ValueError as error:
+        raise BadCursor("the cursor is not one of this list") from error
+    if not isinstance(values, list) or len(values) != length:
+        raise BadCursor("the cursor is not one of this list")
+    return values
+
+
+def list_entities(connection: Connection, machine: Machine, wanted: Filter, limit: int, cursor: str | None) -> Page:
+    """Return a page of entities.
+
+    Raises:
+        BadCursor: the cursor is not one of this list.
+    """
+    table = TABLES[machine.entity]
+    statement: Select[Any] = select(table).where(*_conditions(machine, wanted))
+    if wanted.state is not None:
+        order = [table.c.state_since, table.c.id]
+        if cursor:
+            since, last = _read_cursor(cursor, 2)
+            statement = statement.where(tuple_(*order) > tuple_(_moment(since), last))
+        statement = statement.order_by(*order)
+    else:
+        order = [table.c.created_at, table.c.id]
+        if cursor:
+            created, last = _read_cursor(cursor, 2)
+            statement = statement.where(tuple_(*order) < tuple_(_moment(created), last))
+        statement = statement.order_by(table.c.created_at.desc(), table.c.id.desc())
+    rows = _rows(connection, statement.limit(limit + 1))
+    column = "state_since" if wanted.state is not None else "created_at"
+    more = len(rows) > limit
+    return Page(rows[:limit], _cursor_of(rows[limit - 1][column], rows[limit - 1]["id"]) if more else None)
+
+
+def _moment(text: object) -> datetime:
+    try:
+        return datetime.fromisoformat(str(text))
+    except ValueError as error:
+        raise BadCursor("the cursor is not one of this list") from error
+
+
+def _conditions(machine: Machine, wanted: Filter) -> list[ColumnElement[bool]]:
+    table, conditions = TABLES[machine.entity], []
+    if wanted.state is not None:
+        conditions.append(table.c.state == wanted.state)
+    if wanted.owner is not None:
+        assert machine.entity.owner_column is not None
+        conditions.append(table.c[machine.entity.owner_column] == wanted.owner)
+    if wanted.created_after is not None:
+        conditions.append(table.c.created_at >= wanted.created_after)
+    if wanted.created_before is not None:
+        conditions.append(table.c.created_at < wanted.created_before)
+    if wanted.in_state_since is not None:
+        conditions.append(table.c.state_since <= wanted.in_state_since)
+    if wanted.text is not None:
+        conditions.append(or_(*(_begins(machine, name, wanted.text) for name in machine.entity.search_columns)))
+    return conditions
+
+
+def _begins(machine: Machine, name: str, text: str) -> ColumnElement[bool]:
+    """Match a beginning as a range, which an index answers on both databases."""
+    column = TABLES[machine.entity].c[name]
+    if name == "id":
+        return and_(column >= text, column < text + "\U0010ffff")
+    beginning = text.lower()
+    return and_(func.lower(column) >= beginning, func.lower(column) < beginning + "\U0010ffff")
+
+
+def _rows(connection: Connection, statement: Select[Any]) -> list[Values]:
+    return [dict(row) for row in connection.execute(statement).mappings()]
+
+
+def get_entity(connection: Connection, machine: Machine, id: str) -> Values | None:  # noqa: A002
+    """Return an entity's columns, or None if there is none."""
+    table = TABLES[machine.entity]
+    return next(iter(_rows(connection, select(table).where(table.c.id == id))), None)
+
+
+def get_details(connection: Connection, machine: Machine, id: str) -> dict[str, list[Values]]:  # noqa: A002
+    """Return the rows that belong to an entity, by the name under which its machine loads them."""
+    details = {}
+    for load in machine.loads.values():
+        if not issubclass(load.row, Entity):
+            table = TABLES[load.row]
+            keys = [table.c[name] for name in primary_key(load.row)]
+            details[load.name] = _rows(connection, select(table).where(table.c[load.by] == id).order_by(*keys))
+    return details
+
+
+def count_states(connection: Connection, machine: Machine, owner: str | None = None) -> dict[str, int]:
+    """Count a machine's entities by state."""
+    table = TABLES[machine.entity]
+    statement = select(table.c.state, func.count()).where(*_conditions(machine, Filter(owner=owner)))
+    counts = connection.execute(statement.group_by(table.c.state)).tuples().all()
+    return dict(counts)
+
+
+def list_history(connection: Connection, machine: Machine, id: str, limit: int, cursor: str | None) -> Page:  # noqa: A002
+    """Return a page of an entity's history, oldest first.
+
+    Raises:
+        BadCursor: the cursor is not one of this list.
+    """
+    table = TABLES[History]
+    statement = select(table).where(table.c.machine == machine.name, table.c.entity_id == id)
+    if cursor:
+        (version,) = _read_cursor(cursor, 1)
+        if not isinstance(version, int):
+            raise BadCursor("the cursor is not one of this list")
+        statement = statement.where(table.c.version > version)
+    rows = _rows(connection, statement.order_by(table.c.version).limit(limit + 1))
+    return Page(rows[:limit], _cursor_of(rows[limit - 1]["version"]) if len(rows) > limit else None)
+
+
+def list_of_entity(connection: Connection, row: type[SQLModel], machine: Machine, id: str) -> list[Values]:  # noqa: A002
+    """Return an entity's effects or timers."""
+    table = TABLES[row]
+    order = table.c.id if row is EffectRow else table.c.due_at
+    statement = select(table).where(table.c.machine == machine.name, table.c.entity_id == id)
+    return _rows(connection, statement.order_by(order).limit(PAGE_LIMIT))
+
+
+def effects_of(connection: Connection, machine: Machine, id: str) -> list[Values]:  # noqa: A002
+    """Return the effects that an entity asked for, oldest first."""
+    return list_of_entity(connection, EffectRow, machine, id)
+
+
+def timers_of(connection: Connection, machine: Machine, id: str) -> list[Values]:  # noqa: A002
+    """Return an entity's timers, the next due first."""
+    return list_of_entity(connection, TimerRow, machine, id)
