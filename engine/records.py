@@ -1,6 +1,6 @@
 """What is written beside the entities: history, effects, timers, answers under idempotency keys."""
 
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -107,9 +107,17 @@ def answer(key: IdempotencyKey, outcome: Outcome, now: datetime) -> Values:
         "scope": key.scope,
         "key": key.key,
         "fingerprint": key.fingerprint,
-        "outcome": {"kind": type(outcome).__name__, **asdict(outcome)},
+        "outcome": _kept(outcome),
         "expires_at": now + KEY_LIFETIME,
     }
+
+
+def _kept(outcome: Outcome) -> dict[str, Any]:
+    names = _FIELDS[type(outcome)]
+    return {"kind": type(outcome).__name__, **{name: getattr(outcome, name) for name in names}}
+
+
+_FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in (Committed, Rejected)}
 
 
 def recall(stored: dict[str, Any]) -> Outcome:

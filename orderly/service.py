@@ -7,6 +7,11 @@ from random import Random, SystemRandom
 
 from sqlalchemy import Connection
 
+from api.app import create_app
+from api.context import Context
+from api.gate import Gate, Limits
+from api.keys import Keys
+from engine import telemetry
 from engine.clock import Clock, SystemClock, VirtualClock
 from engine.dispatcher import CommittedBatch, Dispatcher
 from engine.effects import EffectRunner
@@ -48,6 +53,7 @@ class Service:
         )
         self.watchers = Watchers()
         self.dispatcher.listen(self.watchers.on_commit)
+        self.dispatcher.listen(telemetry.on_commit)
         self.effects = EffectRunner(
             self.database,
             self.dispatcher,
@@ -56,6 +62,7 @@ class Service:
             [effect for machine in self.registry for effect in machine.effects],
             SandboxPayments(settings.sandbox_slowness).handlers,
         )
+        self.keys = Keys(self.database, clock, settings.pepper())
         self.timers = TimerSweep(self.database, self.dispatcher, self.registry, clock)
 
     @classmethod
@@ -162,6 +169,27 @@ class Service:
         ):
             pass
         return None
+
+    def app(self) -> Gate:
+        """Return the HTTP interface to this service."""
+        settings = self.settings
+        context = Context(
+            database=self.database,
+            dispatcher=self.dispatcher,
+            registry=self.registry,
+            clock=self.clock,
+            watchers=self.watchers,
+            keys=self.keys,
+            require_idempotency_key=settings.require_idempotency_key,
+            longest_wait=settings.longest_wait,
+        )
+        limits = Limits(
+            body_bytes=settings.body_limit,
+            body_time=settings.body_timeout,
+            requests_per_second=settings.requests_per_second,
+            failed_logins_per_minute=settings.failed_logins_per_minute,
+        )
+        return create_app(context, self.random, limits, multiprocess_metrics=settings.workers > 1)
 
     # -- moving by hand, for tests and replays ---------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """Settings: from ``ORDERLY_…`` variables, from a file named by ``ORDERLY_SETTINGS_FILE``, or the defaults here."""
 
 import os
+import secrets
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
@@ -38,8 +39,9 @@ class Settings(BaseSettings):
     queue_limit: int = Field(10_000, ge=1, description="events that may wait for a commit; more are refused with 503")
     batch_limit: int = Field(200, ge=1, le=1000, description="events that may share a commit")
     key_pepper: SecretStr = Field(
-        SecretStr(""), description="secret that API keys are hashed with; by default a file beside the database"
+        SecretStr(""), description="secret that API keys are hashed with; by default one is made and kept in a file"
     )
+    key_pepper_file: str = Field("orderly.pepper", description="where the secret is kept if none is given")
     require_idempotency_key: bool = Field(default=False, description="refuse a POST without an Idempotency-Key")
     requests_per_second: int = Field(100, ge=0, description="per API key; 0 for no limit")
     failed_logins_per_minute: int = Field(20, ge=0, description="per address; 0 for no limit")
@@ -53,6 +55,18 @@ class Settings(BaseSettings):
     order: OrderPolicy = Field(
         OrderPolicy(), description="the figures of orders, as `ORDERLY_ORDER__RETURN_WINDOW=P14D`"
     )
+
+    def pepper(self) -> str:
+        """Return the secret that API keys are hashed with; at first use one is made and kept in a file of its own."""
+        if given := self.key_pepper.get_secret_value():
+            return given
+        file = Path(self.key_pepper_file)
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as opened:
+                opened.write(secrets.token_urlsafe(32))
+        return file.read_text()
 
     @classmethod
     def settings_customise_sources(

@@ -5,14 +5,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, tuple_
 from sqlalchemy.sql import Select
 from sqlmodel import SQLModel
 
-from persistence.store import Values
-from persistence.tables import TABLES, EffectRow, History, TimerRow
+from persistence.store import Store, Values
+from persistence.tables import TABLES, EffectRow, History, TimerRow, hydrate
 from statemachines.declaration import Entity, primary_key
 from statemachines.machine import Machine
 
@@ -183,3 +184,15 @@ def effects_of(connection: Connection, machine: Machine, id: str) -> list[Values
 def timers_of(connection: Connection, machine: Machine, id: str) -> list[Values]:  # noqa: A002
     """Return an entity's timers, the next due first."""
     return list_of_entity(connection, TimerRow, machine, id)
+
+
+def load_for_explaining(connection: Connection, machine: Machine, entity: Entity) -> dict[str, Any]:
+    """Load what the guards of an entity's state may ask for, as far as it can be known without an event's payload."""
+    store, loaded = Store(connection), SimpleNamespace()
+    needed = {load.name for event in machine.events_of(entity.state) for load in machine.needs(event)}
+    for load in machine.loads.values():
+        if load.name in needed and not machine.asks_payload(machine.keys_of(load)):
+            keys = machine.key_of(load, entity, None, loaded)
+            rows = [hydrate(load.row, values) for values in store.rows(load.row, load.by, keys, lock=False)]
+            setattr(loaded, load.name, {getattr(row, load.by): row for row in rows} if load.by_primary_key else rows)
+    return vars(loaded)

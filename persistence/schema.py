@@ -4,9 +4,8 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect, text
 
 from persistence.database import Database
 
@@ -29,7 +28,10 @@ def newest() -> str:
 
 def current(connection: Connection) -> str | None:
     """Return the revision that a database is at; None if it is empty."""
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return revision
 
 
 async def migrate(database: Database, revision: str = "head") -> tuple[str | None, str | None]:

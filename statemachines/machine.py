@@ -126,6 +126,10 @@ class Machine:
         """Return what must be loaded to decide `event` in any state, in the order of loading."""
         return self._needs.get(event, ())
 
+    def keys_of(self, load: Load) -> Injected:
+        """Return what computes the keys of a load."""
+        return self._keys[load.name]
+
     def key_of(self, load: Load, entity: Entity, event: Event | None, loaded: object) -> list[str]:
         """Return the values of the column `load.by` that this entity and event call for."""
         return list(self._keys[load.name](Trial(entity, event, None, loaded, self.policy, SYSTEM)))
@@ -155,8 +159,8 @@ class Machine:
             for name in function.parameters
         )
 
-    def timeouts(self, state: str) -> Sequence[tuple[After, Callable[[Trial], timedelta]]]:
-        """Return the timeouts of `state`, each with the function that computes its duration."""
+    def timeouts(self, state: str) -> Sequence[tuple[After, timedelta | Injected]]:
+        """Return the timeouts of `state`, each with its duration or what computes it."""
         return self._timeouts.get(state, ())
 
     def timer_names(self, state: str) -> Sequence[str]:
@@ -217,11 +221,8 @@ class Machine:
     def _inject(self, function: Callable[..., object]) -> Injected:
         return Injected(function, self.loads)
 
-    def _duration(self, after: After) -> Callable[[Trial], timedelta]:
-        duration = after.duration
-        if isinstance(duration, timedelta):
-            return lambda _: duration
-        return self._inject(duration)
+    def _duration(self, after: After) -> timedelta | Injected:
+        return after.duration if isinstance(after.duration, timedelta) else self._inject(after.duration)
 
     def _awaits_outcome(self, row: Transition) -> bool:
         outcomes = {event for effect in self.effects_of(row) for event in (effect.ok, effect.failed)}

@@ -1,0 +1,229 @@
+"""The routes that raise events, made from the declarations: one `POST /orders/{id}/pay` for each event and machine."""
+
+import hashlib
+import re
+import time
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Response, post
+from litestar.datastructures import ResponseHeader
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import Parameter
+
+from api.context import Context, HttpRequest, actor_of
+from api.problems import Problem, ProblemError, forbidden, malformed, refused
+from engine.envelope import Committed, Envelope, IdempotencyKey
+from engine.records import payload
+from persistence import queries
+from statemachines.declaration import NEW, Event, Role
+from statemachines.machine import Machine
+
+WAIT_POLL = 0.5
+"""How often, in seconds, a waiting answer looks for changes that other processes made."""
+
+_KEY = re.compile(r'"?([A-Za-z0-9._:-]{1,255})"?')
+_VERSION = re.compile(r'(?:W/)?"v(\d{1,18})"')
+_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:$|[,;])", re.IGNORECASE)
+
+IdempotencyKeyHeader = Annotated[
+    str | None,
+    Parameter(
+        header="Idempotency-Key",
+        description="The same key with the same request is answered once and replayed for 7 days.",
+    ),
+]
+IfMatchHeader = Annotated[
+    str | None, Parameter(header="If-Match", description='Act only if the entity is at this version, e.g. `"v3"`.')
+]
+PreferHeader = Annotated[
+    str | None,
+    Parameter(
+        header="Prefer",
+        description="`wait=N` holds the answer while the entity is in a waiting state, for up to N seconds (RFC 7240).",
+    ),
+]
+
+
+def handlers(context: Context, machine: Machine) -> list[HTTPRouteHandler]:
+    """Return a route for each of a machine's events that callers may raise."""
+    return [_route(context, machine, event) for event in machine.events.values() if event.raised_by]
+
+
+def _route(context: Context, machine: Machine, event: type[Event]) -> HTTPRouteHandler:
+    creates = event is machine.creation
+
+    async def create(
+        request: HttpRequest,
+        data: Event,
+        idempotency_key: IdempotencyKeyHeader = None,
+        prefer: PreferHeader = None,
+    ) -> Response[Any]:
+        return await _raise(context, machine, request, None, data, idempotency_key, None, prefer)
+
+    async def transition(
+        request: HttpRequest,
+        entity_id: str,
+        data: Event | None = None,
+        idempotency_key: IdempotencyKeyHeader = None,
+        if_match: IfMatchHeader = None,
+        prefer: PreferHeader = None,
+    ) -> Response[Any]:
+        asked = event() if data is None else data
+        return await _raise(context, machine, request, entity_id, asked, idempotency_key, if_match, prefer)
+
+    handler: Any = create if creates else transition
+    has_required = any(column.is_required() for column in event.model_fields.values())
+    handler.__annotations__["data"] = event if creates or has_required else event | None
+    handler.__annotations__["return"] = Response[machine.entity]  # type: ignore[name-defined]
+    if has_required and not creates:
+        handler.__defaults__ = None
+        handler.__kwdefaults__ = None
+    handler.__name__ = f"{event.event_name}_{machine.name}"
+    return post(
+        "/" if creates else f"/{{entity_id:str}}/{event.event_name}",
+        status_code=201 if creates else 200,
+        name=handler.__name__,
+        operation_id=handler.__name__,
+        summary=(event.__doc__ or "").strip().splitlines()[0],
+        description=_describe(machine, event),
+        tags=[machine.plural],
+        responses=_answers(machine, event),
+        response_headers=[
+            ResponseHeader(name="ETag", value='"v3"', description="the entity's version", documentation_only=True),
+            ResponseHeader(
+                name="Idempotency-Replayed",
+                value="true",
+                description="set on an answer that was given before",
+                documentation_only=True,
+            ),
+        ],
+    )(handler)
+
+
+def _describe(machine: Machine, event: type[Event]) -> str:
+    """Say in words what the declaration says of an event: who, from where to where, and what refuses it."""
+    roles = ", ".join(role for role in Role if role in event.raised_by)
+    lines = [(event.__doc__ or "").strip(), "", f"Raised by: {roles}.", ""]
+    for row in machine.transitions:
+        if row.event is event:
+            sources = ", ".join("nothing" if source == NEW else f"`{source}`" for source in row.sources)
+            target = f"to `{row.target}`" if row.target else "without leaving it"
+            lines.append(f"- from {sources} {target}")
+            lines.extend(f"  - {(guard.__doc__ or guard.__name__).strip().splitlines()[0]}" for guard in row.guards)
+    return "\n".join(lines)
+
+
+def _answers(machine: Machine, event: type[Event]) -> Mapping[int, ResponseSpec]:
+    """Return the problems that a transition may be answered with, for the API's description."""
+    possible = {
+        400: "The request can't be read.",
+        401: "A valid API key is needed.",
+        403: f"Your role may not raise `{event.event_name}`.",
+        404: f"There is no such {machine.name}, or it is not yours.",
+        409: "The event was refused; `state`, `event`, `guard` and `allowed` say why and what would do.",
+        412: "The entity is not at the version of `If-Match`.",
+        413: "The body is too large.",
+        415: "The body is not JSON.",
+        422: "The request can't be accepted; `errors` says which field and why.",
+        429: "Too many requests; see `Retry-After`.",
+        503: "Not possible right now; see `Retry-After`.",
+    }
+    if event is machine.creation:
+        del possible[412]
+    return problems(possible)
+
+
+def problems(possible: Mapping[int, str]) -> Mapping[int, ResponseSpec]:
+    """Return the descriptions of answers that are problems."""
+    return {
+        status: ResponseSpec(Problem, description=text, media_type="application/problem+json", generate_examples=False)
+        for status, text in possible.items()
+    }
+
+
+async def _raise(
+    context: Context,
+    machine: Machine,
+    request: HttpRequest,
+    entity_id: str | None,
+    event: Event,
+    idempotency_key: str | None,
+    if_match: str | None,
+    prefer: str | None,
+) -> Response[Any]:
+    """Raise an event and answer with the entity as it is then."""
+    actor = actor_of(request)
+    if actor.role not in event.raised_by:
+        raise forbidden(f"'{event.event_name}' takes {' or '.join(sorted(event.raised_by))}")
+    key = _read_key(context, request, event, idempotency_key)
+    envelope = Envelope(
+        machine=machine.name,
+        event=event,
+        actor=actor,
+        id=entity_id,
+        cause=request.scope["request_id"],  # type: ignore[typeddict-item]
+        expected_version=_read_version(if_match),
+        key=key,
+    )
+    outcome = await context.dispatcher.dispatch(envelope)
+    if not isinstance(outcome, Committed):
+        raise refused(outcome)
+    entity, version = outcome.entity, outcome.version
+    headers = {}
+    seconds = _read_wait(context, prefer)
+    if seconds is not None:
+        headers["Preference-Applied"] = f"wait={seconds:g}"
+        if machine.is_waiting(outcome.state):
+            entity = await _settled(context, machine, outcome.id, seconds) or entity
+            version = entity["version"]
+    headers["ETag"] = f'"v{version}"'
+    if outcome.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    status = 200
+    if entity_id is None:
+        status, headers["Location"] = 201, f"/{machine.plural}/{outcome.id}"
+    return Response(msgspec.json.encode(entity), status_code=status, headers=headers, media_type="application/json")
+
+
+def _read_key(context: Context, request: HttpRequest, event: Event, text: str | None) -> IdempotencyKey | None:
+    if text is None:
+        if context.require_idempotency_key:
+            raise ProblemError(
+                400, "idempotency-key-missing", "An idempotency key is needed", "send an Idempotency-Key header"
+            )
+        return None
+    match = _KEY.fullmatch(text)
+    if match is None:
+        raise malformed("an Idempotency-Key has 1 to 255 letters, digits or any of . _ : -")
+    parts = request.scope["path"], sorted(request.query_params.multi_items()), payload(event)
+    fingerprint = hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()
+    return IdempotencyKey(str(actor_of(request)), match[1], fingerprint)
+
+
+def _read_version(text: str | None) -> int | None:
+    if text is None or text.strip() == "*":
+        return None
+    match = _VERSION.fullmatch(text.strip())
+    if match is None:
+        raise malformed('If-Match names one version, as in "v3"')
+    return int(match[1])
+
+
+def _read_wait(context: Context, prefer: str | None) -> float | None:
+    match = _WAIT.search(prefer) if prefer else None
+    return min(float(match[1]), context.longest_wait.total_seconds()) if match else None
+
+
+async def _settled(context: Context, machine: Machine, id: str, seconds: float) -> dict[str, Any] | None:  # noqa: A002
+    """Return the entity once it has left its waiting state, or as it is after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        left = deadline - time.monotonic()
+        if left > 0:
+            await context.watchers.changed(machine.name, id, min(WAIT_POLL, left))
+        entity = await context.database.read(lambda connection: queries.get_entity(connection, machine, id))
+        if entity is None or not machine.is_waiting(entity["state"]) or left <= 0:
+            return entity

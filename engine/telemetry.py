@@ -1,0 +1,62 @@
+"""What operators see of the engine: a log line for each transition, and counters."""
+
+import structlog
+from prometheus_client import Counter, Histogram
+
+from engine.batch import Result
+from engine.dispatcher import CommittedBatch
+from engine.envelope import Committed, Rejected
+
+log = structlog.get_logger("orderly.transitions")
+
+TRANSITIONS = Counter("orderly_transitions", "Events dispatched.", ["machine", "event", "outcome"])
+FAILURES = Counter("orderly_dispatch_errors", "Events neither accepted nor refused.", ["error"])
+BATCH_SIZE = Histogram(
+    "orderly_batch_size", "Events that shared a commit.", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500)
+)
+COMMIT_SECONDS = Histogram(
+    "orderly_commit_seconds",
+    "From the start of a batch to its commit.",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+)
+
+
+def on_commit(batch: CommittedBatch) -> None:
+    """Count a batch and log each of its transitions."""
+    BATCH_SIZE.observe(len(batch.results))
+    COMMIT_SECONDS.observe(batch.seconds)
+    for record in batch.changes.history:
+        TRANSITIONS.labels(record["machine"], record["event"], "accepted").inc()
+        log.info(
+            "transition",
+            machine=record["machine"],
+            id=record["entity_id"],
+            version=record["version"],
+            event_name=record["event"],
+            source=record["source"],
+            target=record["target"],
+            actor=record["actor"],
+            event_id=record["event_id"],
+            cause=record["cause"],
+        )
+    for result in batch.results:
+        _count(result)
+
+
+def _count(result: Result) -> None:
+    match result:
+        case Committed():
+            if result.replayed:
+                TRANSITIONS.labels(result.machine, result.event, "replayed").inc()
+        case Rejected():
+            TRANSITIONS.labels(result.machine, result.event, "refused").inc()
+            log.info(
+                "refused",
+                machine=result.machine,
+                id=result.id,
+                event_name=result.event,
+                state=result.state,
+                guard=result.guard,
+            )
+        case _:
+            FAILURES.labels(type(result).__name__).inc()

