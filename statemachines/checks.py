@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,12 @@ def _states(machine: Machine, states: Sequence[State]) -> None:
         if state.name in seen or state.name == NEW:
             raise _fault(state.line, f"state '{state.name}' is declared twice")
         seen.add(state.name)
+        if not isinstance(state.final, bool):
+            raise _fault(
+                state.line, f"state '{state.name}' is final or not; name its entry and exit actions by keyword"
+            )
+        for action in (*state.entry, *state.exit):
+            _function(state.line, action)
     if (machine.prefix is None) == (machine.key is None):
         raise DeclarationError(f"{machine.name}: give either the prefix of its ids or the key that names an entity")
 
@@ -76,6 +83,11 @@ def _row(machine: Machine, row: Transition) -> None:
             raise _fault(row.line, f"'{source}' is final, but this row leaves it")
     if NEW in row.sources and row.target is None:
         raise _fault(row.line, "a row that creates an entity must name the state it starts in")
+    for function in (*row.guards, *row.actions):
+        _function(row.line, function)
+    for guard in row.guards:
+        if inspect.isgeneratorfunction(guard):
+            raise _fault(row.line, f"{guard.__name__} yields commands: it is an action, not a guard")
     known = next((other for other in machine.transitions if other.event.event_name == row.event.event_name), row)
     if known.event is not row.event:
         raise _fault(row.line, f"two events are named '{row.event.event_name}'")
@@ -84,6 +96,12 @@ def _row(machine: Machine, row: Transition) -> None:
             raise _fault(row.line, f"effect {effect.name} has no argument type")
     for action in row.actions:
         _asked_effects(row.line, action)
+
+
+def _function(line: str, function: object) -> None:
+    """Refuse what deciding could not call: it awaits nothing."""
+    if not callable(function) or inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise _fault(line, f"{getattr(function, '__name__', repr(function))} is not a plain function")
 
 
 def _asked_effects(line: str, action: Callable[..., object]) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from pydantic import BaseModel
 
-from statemachines.commands import Call, Command
+from statemachines.commands import Call, Command, Set
 from statemachines.declaration import NEW, After, DeclarationError, Effect, Entity, Event, Load, State, Transition, asks
 from statemachines.machine import Machine
 
@@ -198,6 +198,32 @@ def test_an_unknown_parameter_fails():
     says = "is_near asks for 'distance', which is neither a load nor one of ['actor', 'event', 'now', 'policy']"
 
     fails(POSTED, Transition(Deliver, "posted", "delivered", [is_near]), says=says)
+
+
+async def is_known_far_away(parcel: Parcel) -> str | None:
+    return None
+
+
+@pytest.mark.parametrize("function", [is_known_far_away, "is_light"])
+def test_a_guard_or_an_action_that_is_not_a_plain_function_fails(function):
+    fails(POSTED, Transition(Deliver, "posted", "delivered", [function]), says="is not a plain function")
+    fails(POSTED, Transition(Deliver, "posted", "delivered", [], [function]), says="is not a plain function")
+    fails(POSTED, DELIVERED, states=[State("posted", exit=[function]), STATES[1]], says="is not a plain function")
+
+
+def test_an_action_in_the_place_of_guards_fails():
+    def weigh(parcel: Parcel) -> Iterator[Command]:
+        yield Set(weight=3)
+
+    says = "weigh yields commands: it is an action, not a guard"
+
+    fails(POSTED, Transition(Deliver, "posted", "delivered", [weigh]), says=says)
+
+
+def test_entry_actions_in_the_place_of_final_fail():
+    states = [State("posted", [], [track]), STATES[1]]
+
+    fails(POSTED, DELIVERED, states=states, says="name its entry and exit actions by keyword")
 
 
 @pytest.mark.parametrize("identity", [{"prefix": None}, {"prefix": "par", "key": lambda event: "x"}])
