@@ -7,8 +7,7 @@ from datetime import timedelta
 from pydantic import JsonValue
 
 from statemachines.declaration import NEW, After, Effect, Event, State, Transition
-from statemachines.machine import SYSTEM, Machine
-from statemachines.trial import Trial
+from statemachines.machine import Machine
 
 Json = dict[str, JsonValue]
 
@@ -17,10 +16,8 @@ def fixed_duration(machine: Machine, after: After) -> timedelta | None:
     """Return how long a timeout takes; None if that depends on the entity or on what happens to it."""
     if isinstance(after.duration, timedelta):
         return after.duration
-    if set(inspect.signature(after.duration).parameters) - {"policy"}:
-        return None
-    span = next(span for state in machine.states for timeout, span in machine.timeouts(state) if timeout is after)
-    return span(Trial(machine.entity(), None, None, None, machine.policy, SYSTEM))
+    asked = set(inspect.signature(after.duration).parameters)
+    return after.duration(**dict.fromkeys(asked, machine.policy)) if asked <= {"policy"} else None
 
 
 # -- the whole declaration -----------------------------------------------------------------------------------------
