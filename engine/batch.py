@@ -30,7 +30,8 @@ from engine.envelope import (
     Superseded,
 )
 from engine.rows import Journal, Lacking, Rows
-from persistence.store import Changes, Store, Values
+from persistence.bulk import Values
+from persistence.store import Changes, Store
 from persistence.tables import EffectRow, TimerRow
 from statemachines.commands import Add, Call, Cancel, Change, Send, Spawn, Start, StockMovement
 from statemachines.decision import Accepted, Refused, decide

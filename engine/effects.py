@@ -16,8 +16,8 @@ from engine.dispatcher import CommittedBatch, Dispatcher
 from engine.envelope import Claim, DispatchError, Envelope, Superseded, Unavailable
 from gateways.port import Attempt, Done, Handlers, NoAnswer
 from persistence import queue
+from persistence.bulk import Values
 from persistence.database import Database
-from persistence.store import Values
 from statemachines.declaration import Actor, Effect, Role
 
 log = structlog.get_logger("orderly.effects")

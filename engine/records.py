@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from engine.envelope import Committed, IdempotencyKey, Outcome, Rejected
-from persistence.store import Values
+from persistence.bulk import Values
 from statemachines.commands import Call
 from statemachines.decision import Accepted
 from statemachines.declaration import Actor, Entity, Event

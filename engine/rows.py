@@ -13,7 +13,8 @@ from typing import Any
 from sqlmodel import SQLModel
 
 from engine.envelope import NotFound
-from persistence.store import Changes, Store, Values
+from persistence.bulk import Values
+from persistence.store import Changes, Store
 from persistence.tables import TABLES, hydrate
 from statemachines.declaration import NEW, Entity, Event, Load
 from statemachines.machine import Machine

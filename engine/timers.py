@@ -10,8 +10,8 @@ from engine.clock import Clock
 from engine.dispatcher import Dispatcher
 from engine.envelope import Committed, DispatchError, DueTimer, Envelope, Superseded
 from persistence import queue
+from persistence.bulk import Values
 from persistence.database import Database
-from persistence.store import Values
 from statemachines.declaration import Actor, Role
 from statemachines.registry import Registry
 

@@ -90,7 +90,7 @@ class Service:
         Raises:
             NotReady: the database is not up to date, or holds entities in states that no machine declares.
         """
-        service = cls(settings, clock or SystemClock(), random or SystemRandom(), machines)
+        service = cls(settings, clock or SystemClock(), random or Random(SystemRandom().getrandbits(256)), machines)
         try:
             if migrate:
                 await schema.migrate(service.database)

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, insert, or_, select, update
 
-from persistence.store import Values
+from persistence.bulk import Values
 from persistence.tables import TABLES, ApiKeyRow
 
 _keys = TABLES[ApiKeyRow]

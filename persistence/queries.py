@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, tuple
 from sqlalchemy.sql import Select
 from sqlmodel import SQLModel
 
-from persistence.store import Store, Values
+from persistence.bulk import Values
+from persistence.store import Store
 from persistence.tables import TABLES, EffectRow, History, TimerRow, hydrate
 from statemachines.declaration import Entity, primary_key
 from statemachines.machine import Machine

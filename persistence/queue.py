@@ -17,7 +17,7 @@ from sqlalchemy import (
     update,
 )
 
-from persistence.store import Values
+from persistence.bulk import Values
 from persistence.tables import TABLES, EffectRow, IdempotencyKeyRow, TimerRow
 
 _effects = TABLES[EffectRow]

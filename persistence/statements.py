@@ -9,18 +9,14 @@ from sqlalchemy import (
     ARRAY,
     Column,
     ColumnElement,
-    Delete,
     Select,
     String,
     Table,
-    Update,
     any_,
     bindparam,
     cast,
-    delete,
     func,
     select,
-    update,
 )
 
 
@@ -42,17 +38,3 @@ def select_among(table: Table, column: str, *, lock: bool, sqlite: bool) -> Sele
     """Select the rows whose `column` is among the keys, in key order, locked until the commit if `lock`."""
     statement = select(table).where(among(table.c[column], "keys", sqlite=sqlite)).order_by(*table.primary_key.columns)
     return statement.with_for_update() if lock else statement
-
-
-@cache
-def update_columns(table: Table, columns: tuple[str, ...]) -> Update:
-    """Update `columns` of one row named by its primary key, whose parameters carry the prefix ``key_``."""
-    keys = [column == bindparam(f"key_{column.name}", type_=column.type) for column in table.primary_key.columns]
-    return update(table).where(*keys).values({name: bindparam(name, type_=table.c[name].type) for name in columns})
-
-
-@cache
-def delete_row(table: Table) -> Delete:
-    """Delete one row named by its primary key, whose parameters carry the prefix ``key_``."""
-    keys = [column == bindparam(f"key_{column.name}", type_=column.type) for column in table.primary_key.columns]
-    return delete(table).where(*keys)

@@ -1,18 +1,15 @@
 """Bulk load and bulk save: what one batch of events reads and writes, a few set-based statements per table."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from sqlalchemy import Connection, Table, insert
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Table
 from sqlmodel import SQLModel
 
-from persistence.statements import as_keys, delete_row, select_among, update_columns
+from persistence.bulk import Values, bulk
+from persistence.statements import as_keys, select_among
 from persistence.tables import TABLES, EffectRow, History, IdempotencyKeyRow, TimerRow
-
-Values = dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -65,23 +62,23 @@ class Store:
 
     def save(self, changes: Changes) -> None:
         """Write a batch. Parents are written before the rows that refer to them."""
+        write = bulk(self._connection)
         for row in sorted(changes.added, key=_POSITION.__getitem__):
-            self._insert(TABLES[row], changes.added[row])
+            write.insert(TABLES[row], changes.added[row])
         for (row, columns), values in sorted(changes.changed.items(), key=lambda item: _POSITION[item[0][0]]):
-            self._connection.execute(update_columns(TABLES[row], columns), values)
-        self._insert(TABLES[History], changes.history)
-        self._insert(TABLES[EffectRow], changes.effects)
+            write.update(TABLES[row], columns, values)
+        if changes.history:
+            write.insert(TABLES[History], changes.history)
+        if changes.effects:
+            write.insert(TABLES[EffectRow], changes.effects)
         if changes.timers_cancelled:
-            self._connection.execute(delete_row(TABLES[TimerRow]), changes.timers_cancelled)
+            write.delete(TABLES[TimerRow], changes.timers_cancelled)
         if changes.timers_set:
-            self._connection.execute(_SET_TIMER[self._sqlite], changes.timers_set)
+            write.upsert(TABLES[TimerRow], changes.timers_set)
         if changes.keys_expired:
-            self._connection.execute(delete_row(TABLES[IdempotencyKeyRow]), changes.keys_expired)
-        self._insert(TABLES[IdempotencyKeyRow], changes.keys)
-
-    def _insert(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-        if rows:
-            self._connection.execute(insert(table), rows)
+            write.delete(TABLES[IdempotencyKeyRow], changes.keys_expired)
+        if changes.keys:
+            write.insert(TABLES[IdempotencyKeyRow], changes.keys)
 
 
 def _depth(table: Table) -> int:
@@ -89,12 +86,3 @@ def _depth(table: Table) -> int:
 
 
 _POSITION = {row: position for position, row in enumerate(sorted(TABLES, key=lambda row: _depth(TABLES[row])))}
-
-
-def _set_timer(dialect_insert: Any) -> Any:
-    statement = dialect_insert(TABLES[TimerRow])
-    moved = {name: statement.excluded[name] for name in ("event", "due_at", "cause")}
-    return statement.on_conflict_do_update(index_elements=["machine", "entity_id", "name"], set_=moved)
-
-
-_SET_TIMER = {False: _set_timer(postgresql.insert), True: _set_timer(sqlite.insert)}

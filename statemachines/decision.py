@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from statemachines.commands import Command, Set
 from statemachines.declaration import NEW, Actor, Entity, Event, Role
 from statemachines.machine import SYSTEM, Machine
-from statemachines.trial import Trial
+from statemachines.trial import Injected, Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +123,16 @@ def decide(
 
 
 def _timers(machine: Machine, trial: Trial, changes: Mapping[str, object]) -> list[TimerSet]:
-    timeouts = machine.timeouts(trial.state)
-    if not timeouts:
-        return []
-    if changes and not all(isinstance(after.duration, timedelta) for after, _ in timeouts):
-        trial.entity = trial.entity.model_copy(update=changes)
     assert trial.now is not None
-    return [TimerSet(after.timer, after.fire.event_name, trial.now + span(trial)) for after, span in timeouts]
+    timers = []
+    for after, span in machine.timeouts(trial.state):
+        if isinstance(span, Injected):
+            if changes and span.asks_entity:
+                trial.entity = trial.entity.model_copy(update={**changes, "state": trial.state})
+            timers.append(TimerSet(after.timer, after.fire.event_name, trial.now + span(trial)))
+        else:
+            timers.append(TimerSet(after.timer, after.fire.event_name, trial.now + span))
+    return timers
 
 
 def _no_such_event(machine: Machine, entity: Entity, event: str) -> Refused:

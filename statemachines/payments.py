@@ -3,7 +3,7 @@
 from pydantic import BaseModel
 
 from statemachines.declaration import Effect, Event
-from statemachines.values import Amount, Currency, Name, PaymentToken
+from statemachines.values import Amount, Currency, Name
 
 
 class Charged(Event):
@@ -40,7 +40,7 @@ class ChargeArguments(BaseModel):
 
     amount: Amount
     currency: Currency
-    method: PaymentToken
+    method: str
     order: str
 
 

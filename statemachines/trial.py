@@ -45,13 +45,14 @@ class Injected:
         DeclarationError: a parameter names nothing that there is.
     """
 
-    __slots__ = ("_arguments", "function", "name", "parameters")
+    __slots__ = ("_arguments", "asks_entity", "function", "name", "parameters")
 
     def __init__(self, function: Callable[..., Any], loads: Container[str]) -> None:
         self.function = function
         self.name = getattr(function, "__name__", repr(function))
         self.parameters = tuple(inspect.signature(function).parameters)
         paths = [self._path(position, name, loads) for position, name in enumerate(self.parameters)]
+        self.asks_entity = "entity" in paths
         self._arguments = _getter(paths)
 
     def _path(self, position: int, name: str, loads: Container[str]) -> str:
