@@ -32,7 +32,7 @@ from sqlmodel import AutoString, Field, SQLModel
 from statemachines.declaration import Entity, Role
 from statemachines.registry import MACHINES, Registry
 
-Json = JSON().with_variant(JSONB(), "postgresql")
+Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
 
 class History(SQLModel, table=True):

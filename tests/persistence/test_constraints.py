@@ -1,0 +1,142 @@
+"""What the database itself refuses, whoever asks."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from persistence import schema
+from persistence.database import Database
+from tests.conftest import _administer, _fresh_postgresql
+from tests.engine.shop import Shop
+from tests.persistence.rows import fill
+
+
+async def _filled(url: str) -> None:
+    database = Database(url)
+    await schema.migrate(database)
+    await database.write(fill)
+    await database.close()
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def filled_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A database of each kind with a row in each table; every change of a test is refused, so that it stays so."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('filled') / 'orderly.db'}"
+        asyncio.run(_filled(url))
+        yield url
+        return
+    server = request.getfixturevalue("postgresql")
+    name, url = asyncio.run(_fresh_postgresql(server))
+    asyncio.run(_filled(url))
+    yield url
+    asyncio.run(_administer(server, f'DROP DATABASE "{name}" WITH (FORCE)'))
+
+
+@pytest.fixture
+async def filled(filled_url: str) -> AsyncIterator[Database]:
+    """The same, opened."""
+    opened = Database(filled_url)
+    yield opened
+    await opened.close()
+
+
+async def run(database: Database, sql: str) -> int:
+    return await database.write(lambda connection: connection.execute(text(sql)).rowcount)
+
+
+@pytest.mark.parametrize("statement", ["UPDATE history SET reason = 'better'", "DELETE FROM history"])
+async def test_history_is_never_changed_or_removed(filled, statement) -> None:
+    with pytest.raises(DBAPIError, match="append-only"):
+        await run(filled, statement)
+
+
+async def test_history_is_never_emptied(filled) -> None:
+    if filled.is_sqlite:
+        pytest.skip("SQLite has no TRUNCATE")
+    with pytest.raises(DBAPIError, match="append-only"):
+        await run(filled, "TRUNCATE history")
+
+
+@pytest.mark.parametrize(
+    ("constraint", "statement"),
+    [
+        ("ck_stock_reserved", "UPDATE stock SET reserved = -1"),
+        ("ck_stock_on_hand", "UPDATE stock SET on_hand = -1, reserved = -1 + 1"),
+        ("ck_stock_on_hand", "UPDATE stock SET on_hand = 1, reserved = 2"),
+        ("ck_stock_on_hand", "UPDATE stock SET on_hand = 1000000001"),
+        ("ck_stock_reorder_level", "UPDATE stock SET reorder_level = -1"),
+        ("ck_orders_refunded", "UPDATE orders SET paid = 100, refunded = 101"),
+        ("ck_orders_refunded", "UPDATE orders SET paid = 100, refunded = 60, refunding = 60"),
+        ("ck_orders_refunded", "UPDATE orders SET refunding = -1"),
+        ("ck_orders_paid", "UPDATE orders SET paid = -1"),
+        ("ck_orders_total", "UPDATE orders SET total = 1000000000001"),
+        ("ck_orders_stock_held", "UPDATE orders SET stock_held = 'lost'"),
+        ("ck_orders_payment_tries", "UPDATE orders SET payment_tries = -1"),
+        ("ck_order_lines_returned", "UPDATE order_lines SET quantity = 2, returned = 3"),
+        ("ck_order_lines_quantity", "UPDATE order_lines SET quantity = 0, returned = 0"),
+        ("ck_order_lines_unit_price", "UPDATE order_lines SET unit_price = -1"),
+        ("ck_products_price", "UPDATE products SET price = -1"),
+        ("ck_effects_status", "UPDATE effects SET status = 'lost'"),
+        ("ck_effects_attempts", "UPDATE effects SET attempts = -1"),
+        ("ck_api_keys_role", "UPDATE api_keys SET role = 'system'"),
+    ],
+)
+async def test_no_row_breaks_a_rule_of_the_business(filled, constraint, statement) -> None:
+    with pytest.raises(IntegrityError, match=constraint):
+        await run(filled, statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO order_lines SELECT 'nobody', 1, sku, 1, 1, 0 FROM order_lines",
+        "INSERT INTO order_lines SELECT order_id, 7, 'NOTHING', 1, 1, 0 FROM order_lines",
+    ],
+)
+async def test_a_line_belongs_to_an_order_and_names_a_product(filled, statement) -> None:
+    with pytest.raises(IntegrityError, match=r"(?i)foreign key"):
+        await run(filled, statement)
+
+
+async def test_versions_of_history_begin_with_one(filled) -> None:
+    with pytest.raises(IntegrityError, match="ck_history_version"):
+        await run(filled, f"INSERT INTO history SELECT 2, 'e2', machine, entity_id, 0, {_REST}")
+
+
+async def test_one_event_is_one_row_of_history(filled) -> None:
+    with pytest.raises(IntegrityError, match="event_id"):
+        await run(filled, f"INSERT INTO history SELECT 2, event_id, machine, 'another', 1, {_REST}")
+
+
+async def test_one_version_is_one_row_of_history(filled) -> None:
+    with pytest.raises(IntegrityError, match="version"):
+        await run(filled, f"INSERT INTO history SELECT 2, 'e2', machine, entity_id, version, {_REST}")
+
+
+_REST = "event, source, target, actor, cause, reason, payload, at FROM history"
+
+
+async def test_an_integer_beyond_64_bits_never_becomes_a_float(filled) -> None:
+    with pytest.raises(DBAPIError):
+        await run(filled, "UPDATE products SET version = version + 9223372036854775807")
+
+
+async def test_numbers_and_texts_are_not_mixed_up(filled) -> None:
+    with pytest.raises(DBAPIError):
+        await run(filled, "UPDATE products SET price = 'cheap'")
+
+
+async def test_an_effect_without_an_outcome_has_none_in_sql(database, open_service, database_url) -> None:
+    async with open_service(database_url) as service:
+        shop = Shop(service)
+        await shop.sells("MUG")
+        await shop.paying(MUG=1)
+
+    def without_outcome(connection: Connection) -> int:
+        return connection.execute(text("SELECT count(*) FROM effects WHERE outcome IS NULL")).scalar_one()
+
+    assert await database.read(without_outcome) == 1
