@@ -37,7 +37,11 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 _CUSTOMER = re.compile(r"\d{0,12}")
 
 
-class BadFile(Exception):
+class CannotReplay(Exception):
+    """The file can't be replayed; the message says why."""
+
+
+class BadFile(CannotReplay):
     """A line of the file can't be read; the message names it and says what was expected."""
 
 

@@ -4,7 +4,8 @@ An order is created, submitted and paid when its invoice was written. The carrie
 Sunday, at four in the afternoon. Half of the customers (those with an even invoice number) confirm that it arrived four
 days later, at noon; of the others nothing is heard, and the order completes by itself when the shop's policy says.
 
-Moments are rounded up to a tick, so that what happens about the same time can share a commit.
+Moments are rounded up to a tick, so that what happens about the same time can share a commit. Between an order's
+placing and its first credit lies a tick at least: time for the payment gateway to answer.
 """
 
 from datetime import UTC, datetime, time, timedelta
@@ -15,12 +16,12 @@ CONFIRMED_AFTER: Final = timedelta(days=4)
 CONFIRMED_AT: Final = time(12, tzinfo=UTC)
 
 _SUNDAY: Final = 6
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def on_tick(moment: datetime, tick: timedelta) -> datetime:
     """Return the first tick that is not before `moment`."""
-    return moment + -(moment - _EPOCH) % tick
+    return moment + -(moment - EPOCH) % tick
 
 
 def collection(created: datetime) -> datetime:

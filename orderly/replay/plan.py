@@ -1,5 +1,6 @@
 """The plan: everything that the service shall do with a file, in order, and what hangs on it for each line."""
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from typing import Final
 
 from orderly.replay.kinds import Kind, kind, set_apart
 from orderly.replay.lines import BadFile, Line
-from orderly.replay.moments import on_tick
+from orderly.replay.moments import EPOCH, on_tick
 from orderly.replay.orders import OrderPlan
 from orderly.replay.purchases import Match, Purchases
 from orderly.replay.shelves import Shelves
@@ -39,6 +40,8 @@ class Plan:
     steps: list[Step] = field(default_factory=list)
     """In the order of their moments; the catalogue comes first."""
     parts: list[Part] = field(default_factory=list)
+    until: datetime = EPOCH
+    """When nothing more is to come: the last order is complete, the last refund answered."""
     lines: int = 0
     pieces: int = 0
     amount: Decimal = Decimal(0)
@@ -46,6 +49,13 @@ class Plan:
     """Pieces in stock to begin with, by the key of the step that opens the stock."""
     orders: list[str] = field(default_factory=list)
     """The keys of the steps that create orders."""
+
+    def fingerprint(self, source: str) -> str:
+        """Return a digest that is the same whenever the file with the digest `source` is planned in the same way."""
+        digest = hashlib.sha256(source.encode())
+        for step in self.steps:
+            digest.update(f"\n{step.at.isoformat()} {step.key} {step.entity}".encode())
+        return digest.hexdigest()
 
 
 def make_plan(lines: Iterable[Line], *, tick: timedelta = TICK, policy: OrderPolicy = POLICY) -> Plan:
@@ -104,6 +114,8 @@ class _Planner:
         orders = [step for order in self._orders.values() for step in order.steps()]
         steps = sorted([*orders, *movements], key=lambda step: step.at)
         self._plan.steps = [*self._catalogue(steps), *steps]
+        ends = [*(step.at for step in steps[-1:]), *(order.completed for order in self._orders.values())]
+        self._plan.until = max(ends, default=EPOCH) + timedelta(days=1)
         return self._plan
 
     def _sell(self, invoice: Invoice) -> None:
@@ -132,7 +144,8 @@ class _Planner:
                 self._part(line, Outcome.APART, quantity=-left, reason=self._purchases.why_unmatched(line))
         for reference, matched in by_order.items():
             order, matches = self._orders[reference], [match for _, match in matched]
-            outcome, key = order.credit(note.reference, self._at(note), matches)
+            at = max(self._at(note), order.created + self._tick)
+            outcome, key = order.credit(note.reference, at, matches)
             for line, match in matched:
                 self._part(line, outcome, quantity=-match.quantity, shelf=match.quantity, steps=(key,))
 

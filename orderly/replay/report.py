@@ -141,7 +141,7 @@ def _checks(plan: Plan, buckets: Iterable[Bucket], figures: Figures, shelf: int,
         sums.update(lines=bucket.lines, pieces=bucket.pieces)
         amount += bucket.amount
         matched += bucket.amount if bucket.outcome in MATCHED else 0
-    kept = Decimal(figures.captured - figures.refunded) / 100
+    kept = Decimal(figures.captured - figures.refunded).scaleb(-2)
     return [
         Check("lines of the file = lines in all outcomes", Decimal(plan.lines), Decimal(sums["lines"])),
         Check("pieces of the file = pieces in all outcomes", Decimal(plan.pieces), Decimal(sums["pieces"])),
