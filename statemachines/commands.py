@@ -115,7 +115,9 @@ class StockMovement:
         on_hand = self.shelf.on_hand + self.on_hand * self.quantity
         reserved = self.shelf.reserved + self.reserved * self.quantity
         if not 0 <= reserved <= on_hand:
-            raise ValueError(f"{type(self).__name__} {self.quantity} of '{self.shelf.id}': the stock would fall below zero")
+            raise ValueError(
+                f"{type(self).__name__} {self.quantity} of '{self.shelf.id}': the stock would fall below zero"
+            )
         return {"on_hand": on_hand, "reserved": reserved}
 
 

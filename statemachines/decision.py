@@ -6,7 +6,7 @@ entity itself is never its subject, so an exception half-way leaves nothing behi
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from statemachines.commands import Command, Set
 from statemachines.declaration import NEW, Actor, Entity, Event, Role

@@ -72,7 +72,7 @@ class Event(BaseModel):
     Without `by` only the system raises it.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     event_name: ClassVar[str]
     raised_by: ClassVar[frozenset[Role]]
@@ -215,4 +215,4 @@ def primary_key(row: type[SQLModel]) -> tuple[str, ...]:
 class Policy(BaseModel):
     """The figures of a machine that a shop may choose: periods, limits. Set by ``ORDERLY_<MACHINE>__<NAME>``."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)

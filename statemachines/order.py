@@ -75,7 +75,8 @@ class Order(Entity):
     __table_args__ = (
         CheckConstraint("total BETWEEN 0 AND 1000000000000", name="ck_orders_total"),
         CheckConstraint("paid BETWEEN 0 AND 1000000000000", name="ck_orders_paid"),
-        CheckConstraint("refunded >= 0 AND refunding >= 0 AND refunded + refunding <= paid", name="ck_orders_refunded"),
+        CheckConstraint("refunded >= 0 AND refunding >= 0 AND refund_due >= 0", name="ck_orders_refunds"),
+        CheckConstraint("refunded + refunding + refund_due <= paid", name="ck_orders_refunded"),
         CheckConstraint("stock_held IN ('nothing', 'reserved', 'taken')", name="ck_orders_stock_held"),
         CheckConstraint("payment_tries >= 0", name="ck_orders_payment_tries"),
         Index("ix_orders_customer", "customer", "id"),
@@ -90,6 +91,7 @@ class Order(Entity):
     paid: int = Field(default=0, description="what the gateway took")
     refunding: int = Field(default=0, description="what the gateway was asked to give back")
     refunded: int = Field(default=0, description="what the gateway gave back")
+    refund_due: int = Field(default=0, description="what the gateway refused to give back, still owed")
     payment: str | None = Field(default=None, description="the gateway's name for the payment")
     payment_tries: int = Field(default=0, description="payments declined since the order was submitted")
     payment_asked: bool = Field(default=False, description="whether a charge is without an answer")
@@ -179,9 +181,17 @@ class Cancel(Event, by=BUYERS):
 
 
 class Fail(Event, by=[Role.MERCHANT]):
-    """The order can't go on as it should."""
+    """The order can't be fulfilled as it should."""
 
-    reason: Text = "no answer from the payment gateway"
+    reason: Text
+
+
+class RefundAgain(Event, by=[Role.MERCHANT]):
+    """Ask the gateway once more for what it refused to give back."""
+
+
+class Unanswered(Event):
+    """The gateway has not said whether it took the money."""
 
 
 class Retry(Event, by=[Role.MERCHANT]):
@@ -249,8 +259,8 @@ def in_stock(lines: list[OrderLine], stock: dict[str, Stock]) -> str | None:
     short = []
     for sku, quantity in _pieces(lines).items():
         shelf = stock[sku]
-        if shelf.state == "frozen":
-            short.append(f"{sku}: its stock is frozen")
+        if shelf.state != "stocked":
+            short.append(f"{sku}: its stock is {shelf.state}")
         elif shelf.available < quantity:
             short.append(f"{sku}: {quantity} asked, {shelf.available} available")
     return "not in stock: " + "; ".join(short) if short else None
@@ -271,7 +281,7 @@ def tries_left(order: Order, policy: OrderPolicy) -> str | None:
 
 def before_capture(order: Order, actor: Actor) -> str | None:
     """Refuse a customer once the money was taken; from there on the merchant cancels."""
-    if actor.role is not Role.CUSTOMER or order.paid == 0:
+    if actor.role is not Role.CUSTOMER or order.paid_at is None:
         return None
     return "the order is paid; ask the merchant to cancel it"
 
@@ -288,9 +298,18 @@ def payment_is_open(order: Order) -> str | None:
     return None if order.payment_asked else "no charge is waiting for an answer"
 
 
-def is_paid(order: Order) -> str | None:
-    """Refuse an order that is not paid."""
-    return None if order.paid_at else "the order is not paid"
+def is_paid_in_full(order: Order) -> str | None:
+    """Refuse an order whose total was not taken."""
+    if order.paid_at and order.paid == order.total:
+        return None
+    return f"{money(order.paid, order.currency)} of {money(order.total, order.currency)} are paid"
+
+
+def nothing_is_paid(order: Order) -> str | None:
+    """Refuse an order of which some money was taken."""
+    if order.paid == 0:
+        return None
+    return f"{money(order.paid, order.currency)} were taken, not the total; cancel the order to give them back"
 
 
 def still_holds_stock(order: Order) -> str | None:
@@ -328,6 +347,11 @@ def returns_the_rest(event: Return, lines: list[OrderLine]) -> str | None:
     """Hold if nothing stays with the customer."""
     left = sum(line.quantity - line.returned for line in lines) - sum(_returned(event, lines).values())
     return None if left == 0 else f"{left} pieces stay with the customer"
+
+
+def has_refund_due(order: Order) -> str | None:
+    """Refuse if nothing is owed that the gateway refused to give back."""
+    return None if order.refund_due else "no refund has failed"
 
 
 def is_being_refunded(order: Order, event: Refunded | RefundFailed) -> str | None:
@@ -387,6 +411,18 @@ def record_payment(event: Charged, now: datetime) -> Iterator[Command]:
     yield Set(paid=event.amount, payment=event.payment, paid_at=now, payment_asked=False, attention=None)
 
 
+def record_wrong_payment(order: Order, event: Charged, now: datetime) -> Iterator[Command]:
+    """Note money that is not what was asked for, for a person to settle."""
+    ours = event.amount if event.currency == order.currency else 0
+    yield Set(
+        paid=ours,
+        paid_at=now if ours else None,
+        payment=event.payment,
+        payment_asked=False,
+        attention=f"{money(event.amount, event.currency)} taken, {money(order.total, order.currency)} asked",
+    )
+
+
 def take_stock(lines: list[OrderLine], stock: dict[str, Stock]) -> Iterator[Command]:
     """Take the promised pieces out of the stock."""
     yield from (Commit(stock[sku], quantity) for sku, quantity in _pieces(lines).items())
@@ -408,6 +444,11 @@ def carry_on() -> Iterator[Command]:
     yield Set(attention=None)
 
 
+def note_silence() -> Iterator[Command]:
+    """Say that a person should ask the gateway."""
+    yield Set(attention="no answer from the payment gateway")
+
+
 def note_failure(event: Fail) -> Iterator[Command]:
     """Say what a person should look at."""
     yield Set(attention=event.reason)
@@ -426,7 +467,7 @@ def stamp_completed(now: datetime) -> Iterator[Command]:
 @asks(REFUND)
 def refund_what_is_left(order: Order) -> Iterator[Command]:
     """Give back all money not given back before."""
-    yield from _refund(order, order.paid - order.refunded - order.refunding)
+    yield from _refund(order, order.paid - order.refunded - order.refunding - order.refund_due)
 
 
 def restock_returned(event: Return, lines: list[OrderLine], stock: dict[str, Stock]) -> Iterator[Command]:
@@ -445,15 +486,23 @@ def refund_returned(order: Order, event: Return, lines: list[OrderLine]) -> Iter
     yield from _refund(order, sum(line.unit_price * returned.get(line.number, 0) for line in lines))
 
 
+@asks(REFUND)
+def refund_what_is_due(order: Order) -> Iterator[Command]:
+    """Ask once more for what the gateway refused to give back."""
+    yield from _refund(order, order.refund_due)
+    yield Set(refund_due=0, attention=None)
+
+
 def record_refund(order: Order, event: Refunded) -> Iterator[Command]:
     """Note what the gateway gave back."""
     yield Set(refunding=order.refunding - event.amount, refunded=order.refunded + event.amount)
 
 
 def record_refund_failure(order: Order, event: RefundFailed) -> Iterator[Command]:
-    """Note that the money is still with us, for a person to settle."""
+    """Note that the money is still with us, and that a person should look."""
     yield Set(
         refunding=order.refunding - event.amount,
+        refund_due=order.refund_due + event.amount,
         attention=f"refund of {money(event.amount, order.currency)} failed: {event.reason}",
     )
 
@@ -532,6 +581,7 @@ def complete_after(policy: OrderPolicy) -> timedelta:
 
 KNOWN_TO_SELL: list[Guard] = [orders_for_itself, reference_is_new, sells_all, one_currency, total_in_range]
 GOOD_RETURN: list[Guard] = [within_return_window, returns_something, no_more_than_bought]
+UNPAID: list[Guard] = [payment_is_known, nothing_is_paid]
 AFTER_PAYMENT = ["processing", "fulfilled", "completed", "cancelled", "failed", "returned"]
 
 order = Machine(
@@ -549,7 +599,7 @@ order = Machine(
     states=[
         State("draft", [After(abandon_after, Abandon)]),
         State("pending", [After(expire_after, Expire)]),
-        State("paying", [After(gateway_patience, Fail)]),
+        State("paying", [After(gateway_patience, Unanswered)]),
         State("processing"),
         State("fulfilled", [After(complete_after, Complete)]),
         State("completed"),
@@ -569,19 +619,22 @@ order = Machine(
         Transition(Charged,      "paying",      "processing", [payment_is_open, covers_total],      [record_payment, take_stock]),
         Transition(Declined,     "paying",      "pending",    [payment_is_open, tries_left],        [count_decline]),
         Transition(Declined,     "paying",      "failed",     [payment_is_open],                    [count_decline, give_back_stock]),
-        Transition(Fail,         "paying",      "failed",     [],                                   [note_failure]),
+        Transition(Charged,      "paying",      "failed",     [payment_is_open],                    [record_wrong_payment]),
+        Transition(Unanswered,   "paying",      "failed",     [],                                   [note_silence]),
         Transition(Fulfill,      "processing",  "fulfilled",  [],                                   [stamp_fulfilled]),
         Transition(Fail,         "processing",  "failed",     [],                                   [note_failure]),
         Transition(Cancel,       "processing",  "cancelled",  [before_capture],                     [give_back_stock, refund_what_is_left]),
         Transition(Complete,     "fulfilled",   "completed",  [],                                   [stamp_completed]),
         Transition(Return,       "completed",   "returned",   [*GOOD_RETURN, returns_the_rest],     [restock_returned, refund_returned]),
         Transition(Return,       "completed",   None,         GOOD_RETURN,                          [restock_returned, refund_returned]),
-        Transition(Retry,        "failed",      "processing", [is_paid],                            [carry_on]),
-        Transition(Retry,        "failed",      "pending",    [payment_is_known, still_holds_stock], [start_over]),
-        Transition(Retry,        "failed",      "pending",    [payment_is_known, in_stock],         [reserve_stock, start_over]),
+        Transition(Retry,        "failed",      "processing", [is_paid_in_full],                    [carry_on]),
+        Transition(Retry,        "failed",      "pending",    [*UNPAID, still_holds_stock],         [start_over]),
+        Transition(Retry,        "failed",      "pending",    [*UNPAID, in_stock],                  [reserve_stock, start_over]),
         Transition(Charged,      "failed",      "processing", [payment_is_open, covers_total],      [record_payment, take_stock]),
+        Transition(Charged,      "failed",      None,         [payment_is_open],                    [record_wrong_payment]),
         Transition(Declined,     "failed",      None,         [payment_is_open],                    [count_decline]),
         Transition(Cancel,       "failed",      "cancelled",  [payment_is_known, before_capture],   [give_back_stock, refund_what_is_left]),
+        Transition(RefundAgain,  AFTER_PAYMENT, None,         [has_refund_due],                     [refund_what_is_due]),
         Transition(Refunded,     AFTER_PAYMENT, None,         [is_being_refunded],                  [record_refund]),
         Transition(RefundFailed, AFTER_PAYMENT, None,         [is_being_refunded],                  [record_refund_failure]),
     ],

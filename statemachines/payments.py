@@ -3,7 +3,7 @@
 from pydantic import BaseModel
 
 from statemachines.declaration import Effect, Event
-from statemachines.values import Amount, Currency, Name
+from statemachines.values import Amount, Currency, Name, PositiveAmount
 
 
 class Charged(Event):
@@ -24,14 +24,14 @@ class Declined(Event):
 class Refunded(Event):
     """The gateway gave money back."""
 
-    amount: Amount
+    amount: PositiveAmount
     currency: Currency
 
 
 class RefundFailed(Event):
     """The gateway refused to give money back, for good."""
 
-    amount: Amount
+    amount: PositiveAmount
     reason: Name
 
 
@@ -47,7 +47,7 @@ class ChargeArguments(BaseModel):
 class RefundArguments(BaseModel):
     """Give `amount` of a payment back."""
 
-    amount: Amount
+    amount: PositiveAmount
     currency: Currency
     payment: str
     order: str

@@ -11,9 +11,9 @@ from sqlalchemy import CheckConstraint
 from sqlmodel import Field
 
 from statemachines.commands import Command, Send, Set, Spawn
-from statemachines.declaration import NEW, Entity, Event, Load, Role, State, Transition
+from statemachines.declaration import NEW, Entity, Event, Role, State, Transition
 from statemachines.machine import Machine
-from statemachines.stock import Freeze, Open, Stock, Unfreeze
+from statemachines.stock import Open, Retire, Revive
 from statemachines.values import Amount, Count, Currency, Name, Sku
 
 
@@ -55,11 +55,11 @@ class Rename(Event, by=[Role.MERCHANT]):
 
 
 class Discontinue(Event, by=[Role.MERCHANT]):
-    """Sell no more of it: no new order may name it, and its stock is frozen."""
+    """Sell no more of it: no new order may name it, and no more pieces are promised."""
 
 
 class Relist(Event, by=[Role.MERCHANT]):
-    """Sell it again."""
+    """Sell it again, once its stock is unfrozen."""
 
 
 def describe(event: Create) -> Iterator[Command]:
@@ -82,30 +82,20 @@ def set_name(event: Rename) -> Iterator[Command]:
     yield Set(name=event.name)
 
 
-def freeze_stock(product: Product, stock: dict[str, Stock]) -> Iterator[Command]:
+def retire_stock(product: Product) -> Iterator[Command]:
     """Let no more of it be promised."""
-    if stock[product.id].state == "stocked":
-        yield Send("stock", product.id, Freeze())
+    yield Send("stock", product.id, Retire())
 
 
-def unfreeze_stock(product: Product, stock: dict[str, Stock]) -> Iterator[Command]:
-    """Let it be promised again."""
-    if stock[product.id].state == "frozen":
-        yield Send("stock", product.id, Unfreeze())
-
-
-def own_sku(product: Product) -> list[str]:
-    """Name the product's own SKU."""
-    return [product.id]
+def revive_stock(product: Product) -> Iterator[Command]:
+    """Let its stock be unfrozen."""
+    yield Send("stock", product.id, Revive())
 
 
 product = Machine(
     Product,
     plural="products",
     key=lambda event: event.sku,
-    loads=[
-        Load("stock", Stock, by="id", keys=own_sku, lock=True),
-    ],
     states=[
         State("active"),
         State("discontinued"),
@@ -115,7 +105,7 @@ product = Machine(
         Transition(Create,      NEW,                        "active",       [],        [describe, open_stock]),
         Transition(Reprice,     ["active", "discontinued"], None,           [],        [set_price]),
         Transition(Rename,      ["active", "discontinued"], None,           [],        [set_name]),
-        Transition(Discontinue, "active",                   "discontinued", [],        [freeze_stock]),
-        Transition(Relist,      "discontinued",             "active",       [],        [unfreeze_stock]),
+        Transition(Discontinue, "active",                   "discontinued", [],        [retire_stock]),
+        Transition(Relist,      "discontinued",             "active",       [],        [revive_stock]),
     ],
 )  # fmt: skip

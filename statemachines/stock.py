@@ -85,6 +85,14 @@ class Unfreeze(Event, by=[Role.MERCHANT]):
     """Promise pieces again."""
 
 
+class Retire(Event):
+    """The product was discontinued: promise no more pieces."""
+
+
+class Revive(Event):
+    """The product is listed again; its stock waits to be unfrozen."""
+
+
 def takes_only_what_is_free(stock: Stock, event: Adjust) -> str | None:
     """Refuse to write off pieces that are not there or that orders hold."""
     if stock.available + event.difference >= 0:
@@ -121,7 +129,7 @@ def set_reorder_level(event: SetReorderLevel) -> Iterator[Command]:
     yield Set(reorder_level=event.reorder_level)
 
 
-ANY = ["stocked", "frozen"]
+ANY = ["stocked", "frozen", "retired"]
 
 stock = Machine(
     Stock,
@@ -131,6 +139,7 @@ stock = Machine(
     states=[
         State("stocked"),
         State("frozen"),
+        State("retired"),
     ],
     transitions=[
         #          event            from       to          only if                                    then
@@ -140,5 +149,7 @@ stock = Machine(
         Transition(SetReorderLevel, ANY,       None,       [],                                        [set_reorder_level]),
         Transition(Freeze,          "stocked", "frozen",   [],                                        []),
         Transition(Unfreeze,        "frozen",  "stocked",  [],                                        []),
+        Transition(Retire,          ["stocked", "frozen"], "retired", [],                            []),
+        Transition(Revive,          "retired", "frozen",   [],                                        []),
     ],
 )  # fmt: skip

@@ -60,13 +60,18 @@ class Injected:
             return f"loaded.{name}"
         if name in CONTEXT:
             return name
-        if position == 0:
+        if position == 0 and not self._is_event(name):
             return "entity"
         code = getattr(self.function, "__code__", None)
         place = f"{code.co_filename}:{code.co_firstlineno}" if code else self.name
         raise DeclarationError(
             f"{place}: {self.name} asks for '{name}', which is neither a load nor one of {sorted(CONTEXT)}"
         )
+
+    def _is_event(self, name: str) -> bool:
+        """Tell whether a parameter is meant for the event but does not bear its name."""
+        kind = getattr(self.function, "__annotations__", {}).get(name)
+        return isinstance(kind, type) and issubclass(kind, Event)
 
     def __call__(self, trial: Trial) -> Any:
         return self.function(*self._arguments(trial))

@@ -16,7 +16,7 @@ MAX_AMOUNT = 10**12
 MAX_QUANTITY = 10**6
 """The most pieces that one order line or stock movement may name."""
 
-_DIGIT_RUNS = re.compile(r"\d(?:[ -]?\d){12,}")
+_DIGIT_RUNS = re.compile(r"\d(?:[ .-]?\d){12,}")
 
 
 def _whole_number(value: object) -> object:
@@ -34,10 +34,10 @@ def _passes_luhn(digits: str) -> bool:
 def _no_card_number(text: str) -> str:
     """Refuse a text that holds a payment card number, which must never be stored here (PCI DSS 4.0.1, 3.3)."""
     for run in _DIGIT_RUNS.finditer(text):
-        groups = re.split(r"[ -]", run.group())
+        groups = re.split(r"[ .-]", run.group())
         for first in range(len(groups)):  # an expiry date or a code may stand beside it
             for digits in takewhile(lambda digits: len(digits) <= 19, accumulate(groups[first:])):
-                if len(digits) >= 13 and _passes_luhn(digits):
+                if len(digits) >= 13 and 2 <= int(digits[0]) <= 6 and _passes_luhn(digits):
                     raise ValueError("must not hold a card number")
     return text
 
@@ -54,6 +54,9 @@ WholeNumber = BeforeValidator(_whole_number)
 
 Amount = Annotated[int, WholeNumber, Field(ge=0, le=MAX_AMOUNT, examples=[1250])]
 """Money in minor units of its currency (1250 EUR is 12.50 euro)."""
+
+PositiveAmount = Annotated[int, WholeNumber, Field(ge=1, le=MAX_AMOUNT, examples=[1250])]
+"""Money in minor units, at least one."""
 
 Quantity = Annotated[int, WholeNumber, Field(ge=1, le=MAX_QUANTITY, examples=[2])]
 """A number of pieces, at least one."""

@@ -15,6 +15,7 @@ from statemachines.order import (
     LineReturned,
     OrderPolicy,
     Pay,
+    RefundAgain,
     Retry,
     Return,
     Submit,
@@ -146,11 +147,11 @@ def test_two_lines_of_one_product_are_counted_together(shop: Shop):
     assert refused(shop.tell(shop.orders[-1], Submit(), ANNA)).reason == "not in stock: POT: 6 asked, 5 available"
 
 
-def test_a_frozen_stock_promises_nothing(shop: Shop):
+def test_the_stock_of_a_discontinued_product_promises_nothing(shop: Shop):
     order = shop.draft(MUG=1)
     accepted(shop.tell(shop.product("MUG"), Discontinue()))
 
-    assert refused(shop.tell(order, Submit(), ANNA)).reason == "not in stock: MUG: its stock is frozen"
+    assert refused(shop.tell(order, Submit(), ANNA)).reason == "not in stock: MUG: its stock is retired"
 
 
 def test_a_draft_is_abandoned_after_a_week(shop: Shop):
@@ -203,12 +204,45 @@ def test_an_order_being_paid_does_not_expire(shop: Shop):
     assert (order.state, shop.stock().reserved) == ("paying", 2)
 
 
-def test_a_charge_of_another_amount_is_refused_with_both_figures(shop: Shop):
+def test_a_charge_of_another_amount_is_for_a_person_to_settle(shop: Shop):
     order = shop.paying(MUG=2)
 
-    refusal = refused(shop.tell(order, Charged(amount=2499, currency="EUR", payment="pay_1")))
+    accepted(shop.tell(order, Charged(amount=2499, currency="EUR", payment="pay_1")))
 
-    assert refusal.reason == "24.99 EUR taken, 25.00 EUR asked"
+    assert (order.state, order.paid, order.attention) == ("failed", 2499, "24.99 EUR taken, 25.00 EUR asked")
+    reason = "24.99 EUR were taken, not the total; cancel the order to give them back"
+    assert refused(shop.tell(order, Retry())).reason == reason
+
+
+def test_a_wrong_charge_is_given_back_when_the_order_is_cancelled(shop: Shop):
+    order = shop.paying(MUG=2)
+    accepted(shop.tell(order, Charged(amount=2499, currency="EUR", payment="pay_1")))
+
+    accepted(shop.tell(order, Cancel()))
+
+    assert (order.state, order.refunding, shop.stock().available) == ("cancelled", 2499, 10)
+
+
+def test_a_late_charge_in_another_currency_unblocks_the_order(shop: Shop):
+    order = shop.paying(MUG=2)
+    shop.wait(hours=24)
+
+    accepted(shop.tell(order, Charged(amount=2500, currency="USD", payment="pay_1")))
+
+    assert (order.state, order.paid, order.attention) == ("failed", 0, "25.00 USD taken, 25.00 EUR asked")
+    assert accepted(shop.tell(order, Retry())).target == "pending"
+
+
+def test_a_refused_refund_stays_due_and_is_asked_again(shop: Shop):
+    order = shop.paid(MUG=2)
+    accepted(shop.tell(order, Cancel()))
+    accepted(shop.tell(order, RefundFailed(amount=2500, reason="account closed")))
+    assert (order.refunding, order.refund_due) == (0, 2500)
+
+    accepted(shop.tell(order, RefundAgain()))
+
+    assert (order.refunding, order.refund_due, order.attention) == (2500, 0, None)
+    assert refused(shop.tell(order, RefundAgain())).reason == "no refund has failed"
 
 
 def test_a_declined_order_waits_for_another_payment(shop: Shop):
@@ -335,7 +369,7 @@ def test_nobody_cancels_while_the_gateway_is_asked(shop: Shop):
     refusal = refused(shop.tell(order, Cancel()))
 
     assert refusal.guard is None
-    assert refusal.reason == "order in state 'paying' takes no 'cancel'; it takes charged, declined, fail"
+    assert refusal.reason == "order in state 'paying' takes no 'cancel'; it takes charged, declined, unanswered"
 
 
 def test_a_customer_cannot_cancel_a_paid_order(shop: Shop):

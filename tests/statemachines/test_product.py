@@ -5,8 +5,8 @@ from pydantic import ValidationError
 
 from statemachines.commands import Send, Spawn
 from statemachines.declaration import Role
-from statemachines.product import Create, Discontinue, Relist, Rename, Reprice, freeze_stock, open_stock
-from statemachines.stock import Freeze, Open, Stock
+from statemachines.product import Create, Discontinue, Relist, Rename, Reprice, open_stock, retire_stock
+from statemachines.stock import Freeze, Open, Retire, Unfreeze
 from tests.statemachines.shop import Shop, accepted, refused
 
 
@@ -45,29 +45,36 @@ def test_a_price_and_a_name_change_without_a_change_of_state(shop: Shop):
     assert (product.state, product.price, product.name) == ("active", 1500, "Blue mug")
 
 
-def test_a_discontinued_product_freezes_its_stock_and_a_relisted_one_thaws_it(shop: Shop):
+def test_a_discontinued_product_retires_its_stock(shop: Shop):
     product = shop.product("MUG")
 
     accepted(shop.tell(product, Discontinue()))
-    assert (product.state, shop.stock("MUG").state) == ("discontinued", "frozen")
-    accepted(shop.tell(product, Relist()))
 
-    assert (product.state, shop.stock("MUG").state) == ("active", "stocked")
+    assert (product.state, shop.stock("MUG").state) == ("discontinued", "retired")
+    assert refused(shop.tell(shop.stock("MUG"), Unfreeze())).guard is None
+
+
+def test_the_stock_of_a_relisted_product_waits_to_be_unfrozen(shop: Shop):
+    product = shop.product("MUG")
+    accepted(shop.tell(product, Discontinue()))
+
+    accepted(shop.tell(product, Relist()))
+    assert (product.state, shop.stock("MUG").state) == ("active", "frozen")
+    accepted(shop.tell(shop.stock("MUG"), Unfreeze()))
+
     assert shop.pending(MUG=1).state == "pending"
 
 
-def test_a_stock_that_is_frozen_already_stays_so(shop: Shop):
+def test_a_stock_that_was_frozen_is_retired_too(shop: Shop):
     accepted(shop.tell(shop.stock("MUG"), Freeze(reason="stocktake")))
 
     accepted(shop.tell(shop.product("MUG"), Discontinue()))
 
-    assert shop.stock("MUG").state == "frozen"
+    assert shop.stock("MUG").state == "retired"
 
 
-def test_freezing_is_asked_of_the_stock_by_an_event(shop: Shop):
-    stocked = {"MUG": Stock(id="MUG", state="stocked")}
-
-    assert list(freeze_stock(shop.product("MUG"), stocked)) == [Send("stock", "MUG", Freeze())]
+def test_retiring_is_asked_of_the_stock_by_an_event(shop: Shop):
+    assert list(retire_stock(shop.product("MUG"))) == [Send("stock", "MUG", Retire())]
 
 
 def test_a_discontinued_product_is_not_discontinued_twice(shop: Shop):

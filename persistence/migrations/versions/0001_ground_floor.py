@@ -113,6 +113,7 @@ def upgrade() -> None:
         sa.Column("paid", sa.BigInteger(), nullable=False),
         sa.Column("refunding", sa.BigInteger(), nullable=False),
         sa.Column("refunded", sa.BigInteger(), nullable=False),
+        sa.Column("refund_due", sa.BigInteger(), nullable=False),
         sa.Column("payment", text(), nullable=True),
         sa.Column("payment_tries", sa.BigInteger(), nullable=False),
         sa.Column("payment_asked", sa.Boolean(), nullable=False),
@@ -125,9 +126,8 @@ def upgrade() -> None:
         sa.CheckConstraint("stock_held IN ('nothing', 'reserved', 'taken')", name="ck_orders_stock_held"),
         sa.CheckConstraint("paid BETWEEN 0 AND 1000000000000", name="ck_orders_paid"),
         sa.CheckConstraint("payment_tries >= 0", name="ck_orders_payment_tries"),
-        sa.CheckConstraint(
-            "refunded >= 0 AND refunding >= 0 AND refunded + refunding <= paid", name="ck_orders_refunded"
-        ),
+        sa.CheckConstraint("refunded >= 0 AND refunding >= 0 AND refund_due >= 0", name="ck_orders_refunds"),
+        sa.CheckConstraint("refunded + refunding + refund_due <= paid", name="ck_orders_refunded"),
         sa.CheckConstraint("total BETWEEN 0 AND 1000000000000", name="ck_orders_total"),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("reference"),
