@@ -69,6 +69,8 @@ class _Outputs:
     history: list[Values] = field(default_factory=list)
     effects: list[Values] = field(default_factory=list)
     timers: dict[TimerKey, Values | None] = field(default_factory=dict)
+    arrived: str = ""
+    spawned: int = 0
 
 
 class _Pass:
@@ -112,6 +114,7 @@ class Batch:
         self._effects: dict[str, Values] = {}
         self._keys: dict[tuple[str, str], Values] = {}
         self._timers: dict[TimerKey, Values] = {}
+        self._spawned: dict[tuple[str, int, str], str] = {}
         self._pass = _Pass()
         self.changes = Changes()
         self.results: list[Result] = []
@@ -176,7 +179,7 @@ class Batch:
         """Decide one event. Whatever goes wrong with it stays with it."""
         if envelope.event_id in self._committed_before:
             return self._earlier[envelope.event_id]
-        outputs = _Outputs()
+        outputs = _Outputs(arrived=envelope.event_id)
         try:
             if answered := self._answered_before(envelope):
                 return answered
@@ -314,7 +317,8 @@ class Batch:
                     led_to.append(self._next(step, self._registry[command.machine], command.id, command.event))
                 case Spawn():
                     other = self._registry[command.machine]
-                    led_to.append(self._next(step, other, self._new_entity_id(other, command.event), command.event))
+                    other_id = self._spawned_id(other, command.event, outputs)
+                    led_to.append(self._next(step, other, other_id, command.event))
                 case Start():
                     self._start(step, entity, command.name, command.event.event_name, command.at, outputs)
                 case Cancel():
@@ -342,6 +346,16 @@ class Batch:
         entity_id = new_id(machine.prefix, self.now, self._random)
         self._rows.expect_none(machine, entity_id)
         return entity_id
+
+    def _spawned_id(self, machine: Machine, event: Event, outputs: _Outputs) -> str:
+        """Name an entity that a decision creates: the same in every pass, or what it needs would always be lacking."""
+        if machine.key:
+            return machine.key(event)
+        outputs.spawned += 1
+        place = outputs.arrived, outputs.spawned, machine.name
+        if place not in self._spawned:
+            self._spawned[place] = self._new_entity_id(machine, event)
+        return self._spawned[place]
 
     def _start(self, step: _Step, entity: Entity, name: str, event: str, at: datetime, outputs: _Outputs) -> None:
         row = records.timer(step.machine, entity, name, event, at, step.event_id)

@@ -1,0 +1,28 @@
+"""What the engine's tests share: a shop on a service, and a yard of unruly machines."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from engine.clock import VirtualClock
+from orderly.service import Service
+from persistence.database import Database
+from tests.engine.shop import Shop
+from tests.engine.yard import Yard
+
+
+@pytest.fixture
+async def shop(service: Service) -> Shop:
+    """A shop on a service, on each kind of database."""
+    return Shop(service)
+
+
+@pytest.fixture
+async def yard(database: Database, clock: VirtualClock) -> AsyncIterator[Yard]:
+    """A yard with the shelves A, B and C, each of them empty, on each kind of database."""
+    opened = Yard(database, clock)
+    await opened.dispatcher.start()
+    await opened.build("A", "B", "C")
+    opened.batches.clear()
+    yield opened
+    await opened.dispatcher.stop()
