@@ -97,16 +97,17 @@ def order_ids(connection: Connection) -> set[str]:
 def figures(connection: Connection) -> Figures:
     """Read back what the service's tables say."""
     orders, stock = TABLES[Order].c, TABLES[Stock].c
-    sums = [func.coalesce(func.sum(column), 0) for column in (orders.paid, orders.refunded, orders.refunding)]
-    captured, refunded, refunding = connection.execute(select(*sums)).one()
+    owed = orders.refunding + orders.refund_due
+    sums = [func.coalesce(func.sum(column), 0) for column in (orders.paid, orders.refunded, owed)]
+    captured, refunded, still_owed = connection.execute(select(*sums)).one()
     pieces = [func.coalesce(func.sum(column), 0) for column in (stock.on_hand, stock.reserved)]
     on_hand, reserved = connection.execute(select(*pieces)).one()
-    states = connection.execute(select(orders.state, func.count()).group_by(orders.state).order_by(orders.state))
+    counted = select(orders.state, func.count().label("orders")).group_by(orders.state).order_by(orders.state)
     return Figures(
         captured=int(captured),
         refunded=int(refunded),
-        refunding=int(refunding),
+        owed=int(still_owed),
         on_hand=int(on_hand),
         reserved=int(reserved),
-        orders={state: count for state, count in states.tuples()},  # noqa: C416
+        orders={row.state: row.orders for row in connection.execute(counted)},
     )

@@ -47,7 +47,8 @@ class Figures:
 
     captured: int = 0
     refunded: int = 0
-    refunding: int = 0
+    owed: int = 0
+    """What the gateway was asked to give back and has not given back."""
     on_hand: int = 0
     reserved: int = 0
     orders: Mapping[str, int] = field(default_factory=dict)
@@ -147,7 +148,7 @@ def _checks(plan: Plan, buckets: Iterable[Bucket], figures: Figures, shelf: int,
         Check("pieces of the file = pieces in all outcomes", Decimal(plan.pieces), Decimal(sums["pieces"])),
         Check("money of the file = money in all outcomes", plan.amount, amount),
         Check("sold, returned and cancelled = captured less refunded, in the orders table", matched, kept),
-        Check("no refund is without an answer", Decimal(0), Decimal(figures.refunding)),
+        Check("nothing is still owed to a customer", Decimal(0), Decimal(figures.owed)),
         Check("orders placed = orders in the orders table", Decimal(placed), Decimal(sum(figures.orders.values()))),
         Check("opening stock and all movements = pieces in the stock table", Decimal(shelf), Decimal(figures.on_hand)),
         Check("no pieces are left promised", Decimal(0), Decimal(figures.reserved)),

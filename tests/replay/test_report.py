@@ -41,7 +41,7 @@ def test_the_report_adds_up_only_with_the_money_and_the_pieces_in_the_tables() -
         Figures(captured=2500, refunded=1001, on_hand=4, orders={"completed": 1}),
         Figures(captured=2500, refunded=1000, on_hand=5, orders={"completed": 1}),
         Figures(captured=2500, refunded=1000, on_hand=4, orders={"completed": 2}),
-        Figures(captured=2500, refunded=1000, refunding=1, on_hand=4, orders={"completed": 1}),
+        Figures(captured=2500, refunded=1000, owed=1, on_hand=4, orders={"completed": 1}),
         Figures(captured=2500, refunded=1000, on_hand=4, reserved=1, orders={"completed": 1}),
     ):
         assert not make_report(plan, {}, wrong).adds_up
