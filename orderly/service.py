@@ -96,9 +96,11 @@ class Service:
                 await schema.migrate(service.database)
             await service.check()
             await service.dispatcher.start()
-            async with service._background() if background else _nothing():
-                yield service
-            await service.dispatcher.stop()
+            try:
+                async with service._background() if background else _nothing():
+                    yield service
+            finally:
+                await service.dispatcher.stop()
         finally:
             await service.database.close()
 

@@ -1,20 +1,34 @@
 """Settings: from ``ORDERLY_…`` variables, from a file named by ``ORDERLY_SETTINGS_FILE``, or the defaults here."""
 
+import difflib
 import os
 import secrets
+import tomllib
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
 from statemachines.order import OrderPolicy
+
+PREFIX = "ORDERLY_"
+SETTINGS_FILE = "ORDERLY_SETTINGS_FILE"
+
+_OTHER_VARIABLES = frozenset({SETTINGS_FILE, "ORDERLY_TEST_DATABASE_URL"})
+"""Variables that begin like settings and are none."""
+
+
+class BadSettings(Exception):
+    """The settings can't be read or don't hold; the message says which, why, and what to do."""
 
 
 class Settings(BaseSettings):
@@ -47,7 +61,9 @@ class Settings(BaseSettings):
     failed_logins_per_minute: int = Field(20, ge=0, description="per address; 0 for no limit")
     body_limit: int = Field(256 * 1024, ge=1024, description="largest request body in bytes")
     body_timeout: timedelta = Field(timedelta(seconds=10), description="how long a request body may take to arrive")
-    longest_wait: timedelta = Field(timedelta(seconds=30), description="longest `Prefer: wait` that is honoured")
+    longest_wait: timedelta = Field(
+        timedelta(seconds=20), description="longest `Prefer: wait` that is honoured; less than the grace of a shutdown"
+    )
     shutdown_grace: timedelta = Field(timedelta(seconds=25), description="how long to finish what was begun")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe line to log")
     log_format: Literal["json", "console"] = Field("json", description="one JSON object a line, or text for people")
@@ -55,6 +71,30 @@ class Settings(BaseSettings):
     order: OrderPolicy = Field(
         OrderPolicy(), description="the figures of orders, as `ORDERLY_ORDER__RETURN_WINDOW=P14D`"
     )
+
+    @classmethod
+    def load(cls, **given: object) -> "Settings":
+        """Read the settings, and refuse what would otherwise be passed over: unknown names, an unreadable file.
+
+        Args:
+            given: settings that come before the environment and the file; those that are None are left out.
+
+        Raises:
+            BadSettings: the message says what to do.
+        """
+        try:
+            _check_file()
+            _check_names(cls.model_fields)
+            return cls(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+        except ValidationError as error:
+            raise BadSettings("\n".join(_explain(each["loc"], each["msg"]) for each in error.errors())) from error
+        except SettingsError as error:
+            raise BadSettings(f"{error}; a group of settings is set one by one, as {PREFIX}ORDER__NAME") from error
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether everything is kept in an embedded SQLite file."""
+        return self.database_url.startswith("sqlite")
 
     def pepper(self) -> str:
         """Return the secret that API keys are hashed with; at first use one is made and kept in a file of its own."""
@@ -82,3 +122,45 @@ class Settings(BaseSettings):
         if file is None:
             return init_settings, env_settings
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, Path(file))
+
+
+def _check_file() -> None:
+    """Make sure that the settings file, if one is named, is there and is TOML."""
+    name = os.environ.get(SETTINGS_FILE)
+    if name is None:
+        return
+    try:
+        with Path(name).open("rb") as file:
+            tomllib.load(file)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise BadSettings(
+            f"the settings file '{name}' can't be read ({reason}): correct {SETTINGS_FILE} or unset it"
+        ) from error
+    except ValueError as error:
+        raise BadSettings(f"the settings file '{name}' is not TOML: {error}") from error
+
+
+def _check_names(known: Iterable[str]) -> None:
+    """Refuse variables that begin like a setting and are none: most likely a slip of the pen."""
+    names = [f"{PREFIX}{name.upper()}" for name in known]
+    for variable in sorted(os.environ):
+        if (
+            variable.startswith(PREFIX)
+            and variable not in _OTHER_VARIABLES
+            and variable.partition("__")[0] not in names
+        ):
+            raise BadSettings(f"there is no setting {variable}{_meant(variable, names)}")
+
+
+def _explain(place: tuple[int | str, ...], reason: str) -> str:
+    name = ".".join(map(str, place))
+    variable = PREFIX + "__".join(map(str, place)).upper()
+    if reason.startswith("Extra inputs"):
+        return f"there is no setting {name}{_meant(name, Settings.model_fields)}"
+    return f"{name} (as a variable {variable}): {reason}"
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), 1)
+    return f"; did you mean {close[0]}?" if close else "; docs/settings.md lists them all"

@@ -1,0 +1,6 @@
+"""`python -m orderly` is the `orderly` command."""
+
+from orderly.cli import app
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,1 @@
+"""The `orderly` command, one module for each group of commands."""
