@@ -6,7 +6,7 @@ Batches form by themselves: whatever arrives while a commit is in flight shares 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
@@ -28,6 +28,7 @@ from engine.envelope import (
 )
 from persistence.database import (
     LOCK_TIMEOUT,
+    UNIQUE_VIOLATION,
     CommitUnknown,
     Database,
     is_transient,
@@ -156,20 +157,25 @@ class Dispatcher:
             else:
                 future.set_result(result)
 
-    async def _commit(self, envelopes: Sequence[Envelope], earlier: Mapping[str, Result] | None = None) -> list[Result]:
+    async def _commit(self, envelopes: Sequence[Envelope], earlier: dict[str, Result] | None = None) -> list[Result]:
         """Commit a batch; if saving it fails, halve it until only the culprits fail."""
+        earlier = {} if earlier is None else earlier
         try:
-            return await self._attempt(envelopes, earlier or {})
+            return await self._attempt(envelopes, earlier)
         except SQLAlchemyError as error:
             if len(envelopes) > 1 and not is_unavailable(error):
                 middle = len(envelopes) // 2
-                return [*await self._commit(envelopes[:middle]), *await self._commit(envelopes[middle:])]
+                halves = envelopes[:middle], envelopes[middle:]
+                return [result for half in halves for result in await self._commit(half, earlier)]
             return [_as_dispatch_error(error, envelope) for envelope in envelopes]
         except (OSError, TimeoutError) as error:
             return [_as_dispatch_error(error, envelope) for envelope in envelopes]
 
-    async def _attempt(self, envelopes: Sequence[Envelope], earlier: Mapping[str, Result]) -> list[Result]:
-        """Run a batch, again if it was the victim of a deadlock, and look again if its commit is unknown."""
+    async def _attempt(self, envelopes: Sequence[Envelope], earlier: dict[str, Result]) -> list[Result]:
+        """Run a batch, again if others were in its way, and look again if its commit is unknown.
+
+        What it computed before an unknown commit is kept in `earlier`, by event id.
+        """
         tries, lost_at = 0, None
         while True:
             tries += 1
@@ -179,8 +185,11 @@ class Dispatcher:
                 results = await self._database.write(batch.run)
             except CommitUnknown:
                 lost_at = lost_at or time.monotonic()
-                earlier = {e.event_id: r for e, r in zip(envelopes, batch.results, strict=True)}
+                earlier.update({e.event_id: r for e, r in zip(envelopes, batch.results, strict=True)})
                 log.warning("commit_unknown", events=len(envelopes))
+                if time.monotonic() - lost_at > UNKNOWN_COMMIT_PATIENCE.total_seconds():
+                    return [OutcomeUnknown() for _ in envelopes]
+                await asyncio.sleep(0.02)
                 continue
             except (SQLAlchemyError, OSError, TimeoutError) as error:
                 if lost_at is not None and is_unavailable(error):
@@ -188,6 +197,8 @@ class Dispatcher:
                         return [OutcomeUnknown() for _ in envelopes]
                     await asyncio.sleep(0.1)
                     continue
+                if sqlstate(error) == UNIQUE_VIOLATION and tries == 1:
+                    continue  # another process took the name or key meanwhile; the next look finds it
                 if not is_transient(error) or tries >= TRANSIENT_TRIES:
                     raise
                 await asyncio.sleep(self._random.random() * 0.02 * 2**tries)

@@ -13,6 +13,7 @@ import msgspec
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 T = TypeVar("T")
@@ -20,6 +21,7 @@ T = TypeVar("T")
 SERIALIZATION_FAILURE: Final = "40001"
 DEADLOCK: Final = "40P01"
 LOCK_TIMEOUT: Final = "55P03"
+UNIQUE_VIOLATION: Final = "23505"
 
 POSTGRESQL_SETTINGS: Final = {
     "application_name": "orderly",
@@ -153,7 +155,7 @@ def is_unavailable(error: BaseException) -> bool:
     """Tell whether the database cannot be reached or cannot write (full disk), as opposed to refusing the data."""
     if isinstance(error, IntegrityError):
         return False
-    if isinstance(error, OSError | TimeoutError | InterfaceError | OperationalError):
+    if isinstance(error, OSError | TimeoutError | PoolTimeout | InterfaceError | OperationalError):
         return True
     return isinstance(error, DBAPIError) and (
         error.connection_invalidated or (sqlstate(error) or "")[:2] in {"08", "53", "57", "58"}
