@@ -1,0 +1,162 @@
+"""The plain version of the same transition: an ORM session for each request. It is the baseline, not a model.
+
+Framework, tables, server, authentication by a hashed key and idempotency are the same; what differs is that each
+request has a session and a transaction of its own, and that rows are ORM objects.
+"""
+
+import hashlib
+import hmac
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+import msgspec
+from granian import Granian
+from granian.constants import Interfaces, Loops
+from litestar import Litestar, Request, Response, get, post
+from litestar.exceptions import NotAuthorizedException, NotFoundException
+from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import registry
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from benchmarks.stage import PEPPER
+from persistence.database import POSTGRESQL_SETTINGS
+from persistence.tables import ApiKeyRow, EffectRow, History, IdempotencyKeyRow, TimerRow, table_of
+from statemachines.ids import new_id
+from statemachines.order import Order, Pay
+
+
+class OrmOrder:
+    """An order as the ORM sees it."""
+
+
+registry().map_imperatively(OrmOrder, table_of(Order))
+
+random = Random()
+known_keys: dict[str, ApiKeyRow] = {}
+
+
+def _engine() -> AsyncEngine:
+    return create_async_engine(
+        os.environ["ORDERLY_DATABASE_URL"],
+        pool_size=10,
+        max_overflow=0,
+        connect_args={"server_settings": POSTGRESQL_SETTINGS},
+        json_serializer=lambda value: msgspec.json.encode(value).decode(),
+    )
+
+
+@asynccontextmanager
+async def _connected(app: Litestar) -> AsyncIterator[None]:
+    engine = _engine()
+    app.state.sessions = async_sessionmaker(engine, class_=AsyncSession, expire_on_commit=False)
+    yield
+    await engine.dispose()
+
+
+async def _principal(request: Request[Any, Any, Any], session: AsyncSession) -> str:
+    _, key_id, secret, _ = request.headers["authorization"].removeprefix("Bearer ord_").split("_")
+    key = known_keys.get(key_id)
+    if key is None:
+        key = await session.get(ApiKeyRow, key_id)
+        if key is None:
+            raise NotAuthorizedException
+        known_keys[key_id] = key
+    if not hmac.compare_digest(key.digest, hmac.new(PEPPER.encode(), secret.encode(), hashlib.sha256).hexdigest()):
+        raise NotAuthorizedException
+    return f"{key.role}:{key.principal}"
+
+
+@post("/orders/{order_id:str}/pay", status_code=200)
+async def pay(request: Request[Any, Any, Any], order_id: str, data: Pay) -> Response[Any]:
+    """Ask the gateway for the order's total."""
+    async with request.app.state.sessions() as session:
+        actor = await _principal(request, session)
+        now, event_id = datetime.now(UTC), new_id("evt", datetime.now(UTC), random)
+        key = request.headers["idempotency-key"]
+        fingerprint = hashlib.sha256(request.url.path.encode() + await request.body()).hexdigest()
+        kept = await session.get(IdempotencyKeyRow, (actor, key))
+        if kept is not None:
+            return Response(kept.outcome)
+        found = await session.exec(select(OrmOrder).where(OrmOrder.id == order_id).with_for_update())  # type: ignore[attr-defined,call-overload]
+        order: Any = found.one_or_none()
+        if order is None:
+            raise NotFoundException
+        order.state, order.version, order.state_since, order.payment_asked = "paying", order.version + 1, now, True
+        session.add(
+            History(
+                event_id=event_id,
+                machine="order",
+                entity_id=order_id,
+                version=order.version,
+                event="pay",
+                source="pending",
+                target="paying",
+                actor=actor,
+                payload=data.model_dump(),
+                at=now,
+            )
+        )
+        arguments = {"amount": order.total, "currency": order.currency, "method": data.method, "order": order_id}
+        session.add(
+            EffectRow(
+                id=new_id("eff", now, random),
+                machine="order",
+                entity_id=order_id,
+                name="payments.charge",
+                arguments=arguments,
+                due_at=now,
+                cause=event_id,
+                created_at=now,
+                status="pending",
+                attempts=0,
+                token=0,
+            )
+        )
+        old_timer = await session.get(TimerRow, ("order", order_id, "expire"))
+        if old_timer is not None:
+            await session.delete(old_timer)
+        session.add(
+            TimerRow(
+                machine="order",
+                entity_id=order_id,
+                name="unanswered",
+                event="unanswered",
+                due_at=now + timedelta(days=1),
+                cause=event_id,
+            )
+        )
+        answer = {column.name: getattr(order, column.name) for column in table_of(Order).columns}
+        session.add(
+            IdempotencyKeyRow(
+                scope=actor, key=key, fingerprint=fingerprint, outcome=answer, expires_at=now + timedelta(days=7)
+            )
+        )
+        await session.commit()
+    return Response(answer)
+
+
+@get("/health/ready")
+async def ready() -> dict[str, str]:
+    """Tell that the process serves."""
+    return {"status": "ok"}
+
+
+app = Litestar([pay, ready], lifespan=[_connected], logging_config=None)
+
+
+if __name__ == "__main__":
+    Granian(
+        "benchmarks.orm_service:app",
+        interface=Interfaces.ASGI,
+        port=int(sys.argv[sys.argv.index("--port") + 1]),
+        workers=int(os.environ["ORDERLY_WORKERS"]),
+        loop=Loops.uvloop,
+        websockets=False,
+        log_enabled=False,
+    ).serve()
