@@ -1,5 +1,6 @@
-"""What the routes work with, and how they find out who asks."""
+"""What the routes work with, and how they find out who asks and whether they may."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast
@@ -16,6 +17,9 @@ from statemachines.declaration import Actor, Role
 from statemachines.registry import Registry
 
 HttpRequest = Request[Any, Any, Any]
+
+HTTP_ROLES = tuple(role for role in Role if role is not Role.SYSTEM)
+"""The roles that a key may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +41,20 @@ def actor_of(request: HttpRequest) -> Actor:
     return cast(Actor, request.scope["actor"])  # type: ignore[typeddict-item]
 
 
-def require(request: HttpRequest, *roles: Role) -> Actor:
-    """Return who asks, if it is one of `roles`.
+def open_to(roles: Iterable[Role]) -> dict[str, object]:
+    """Return a route's options that let these roles in. A route without them is open to all, with or without a key."""
+    return {"roles": tuple(role for role in HTTP_ROLES if role in set(roles))}
+
+
+async def authorise(request: HttpRequest) -> None:
+    """Let a request to a route pass if the route is open to the caller's role. Runs before the body is interpreted.
 
     Raises:
-        ProblemError: it is another.
+        ProblemError: it is not.
     """
-    actor = actor_of(request)
-    if actor.role not in roles:
-        raise forbidden(f"this takes {' or '.join(roles)}; your key is a {actor.role}'s")
-    return actor
+    roles: tuple[Role, ...] | None = request.route_handler.opt.get("roles")
+    if roles is None:
+        return
+    role = actor_of(request).role
+    if role not in roles:
+        raise forbidden(f"this takes {' or '.join(roles)}; your role is {role}")

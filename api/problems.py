@@ -1,8 +1,9 @@
 """The one format in which every error is answered: problem details (RFC 9457)."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import structlog
@@ -15,8 +16,10 @@ from litestar.exceptions import (
     ValidationException,
 )
 from pydantic import BaseModel, Field, ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 
 from engine import envelope
+from persistence.database import is_unavailable
 from persistence.queries import BadCursor
 
 log = structlog.get_logger("orderly.api")
@@ -80,7 +83,7 @@ class ProblemError(Exception):
                 "title": self.title,
                 "status": self.status,
                 "detail": self.detail,
-                "instance": instance,
+                "instance": quote(instance, safe="/:@!$&'()*+,;=~", errors="replace"),
                 "code": self.code,
                 "request_id": request_id,
                 **self.members,
@@ -105,6 +108,11 @@ def forbidden(detail: str) -> ProblemError:
     return ProblemError(403, "forbidden", "Your role may not do this", detail)
 
 
+def internal() -> ProblemError:
+    """Return the problem of a mistake of ours; what went wrong is for the log only."""
+    return ProblemError(500, "internal", "Something went wrong on our side", "it has been logged")
+
+
 def not_found(detail: str) -> ProblemError:
     """Return the problem of a thing that is not there, or not for this caller."""
     return ProblemError(404, "not-found", "There is no such thing", detail)
@@ -118,9 +126,32 @@ def invalid(errors: list[dict[str, str]]) -> ProblemError:
     return ProblemError(422, "invalid", "The request can't be accepted", detail, errors=errors)
 
 
+def invalid_parameter(name: str, reason: str) -> ProblemError:
+    """Return the problem of a query parameter that can't be accepted."""
+    return invalid([{"field": name, "reason": reason}])
+
+
+def method_not_allowed(methods: Sequence[str]) -> ProblemError:
+    """Return the problem of a path that is there but takes other methods."""
+    heads = ["HEAD"] if "GET" in methods else []
+    allowed = ", ".join(sorted({*methods, *heads, "OPTIONS"}))
+    return ProblemError(
+        405,
+        "method-not-allowed",
+        "This path takes other methods",
+        f"this path takes {allowed}",
+        headers={"Allow": allowed},
+    )
+
+
 def retry_later(status: int, code: str, title: str, detail: str, seconds: float) -> ProblemError:
     """Return a problem that may pass: try again after `seconds`."""
     return ProblemError(status, code, title, detail, headers={"Retry-After": str(max(1, math.ceil(seconds)))})
+
+
+def too_many_keys(detail: str) -> ProblemError:
+    """Return the problem of a principal that has as many active keys as it may have."""
+    return ProblemError(409, "too-many-keys", "Too many active keys", detail)
 
 
 def refused(outcome: envelope.Rejected) -> ProblemError:
@@ -170,7 +201,7 @@ def of_dispatch_error(error: envelope.DispatchError) -> ProblemError:
         case envelope.Unavailable():
             return retry_later(503, "unavailable", "Not possible right now", detail, error.retry_after.total_seconds())
         case _:
-            return ProblemError(500, "internal", "Something went wrong on our side", detail)
+            return internal()
 
 
 def of_validation(error: ValidationError) -> ProblemError:
@@ -200,14 +231,15 @@ def of_exception(error: Exception) -> ProblemError:
         case NotFoundException():
             return not_found("nothing is served under this path")
         case MethodNotAllowedException():
-            return ProblemError(
-                405, "method-not-allowed", "This path takes other methods", error.detail, headers=error.headers
-            )
+            return method_not_allowed((error.headers or {}).get("allow", "").split(", "))
+        case SQLAlchemyError() | OSError() if is_unavailable(error):
+            log.error("database_unavailable", error=type(error).__name__)
+            return of_dispatch_error(envelope.Unavailable("the database is not available"))
         case ClientException() | HTTPException() if error.status_code < 500:
             return ProblemError(error.status_code, "malformed", "The request can't be accepted", error.detail)
         case _:
             log.exception("unexpected_error", exc_info=error)
-            return ProblemError(500, "internal", "Something went wrong on our side", "it has been logged")
+            return internal()
 
 
 def _of_litestar_validation(error: ValidationException) -> ProblemError:

@@ -5,17 +5,20 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import prometheus_client
+import structlog
 from litestar import MediaType, Response, Router, delete, get, post
 from litestar.params import Parameter
 from prometheus_client import multiprocess
 from prometheus_client.core import CollectorRegistry, GaugeMetricFamily
 from prometheus_client.registry import Collector
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from sqlalchemy.exc import SQLAlchemyError
 
-from api.context import Context, HttpRequest, actor_of, require
+from api.answers import EVERYWHERE, WITH_BODY, problems
+from api.context import HTTP_ROLES, Context, HttpRequest, actor_of, open_to
 from api.keys import KEY_LIFETIME, TooManyKeys
-from api.problems import ProblemError, not_found
-from api.transitions import problems
+from api.problems import not_found, of_dispatch_error, too_many_keys
+from engine.envelope import Unavailable
 from persistence import queue, schema
 from statemachines.declaration import Role
 from statemachines.diagram import diagram
@@ -24,24 +27,36 @@ from statemachines.machine import Machine
 from statemachines.values import WholeNumber
 from statemachines.verification import verify
 
-ERRORS = {401: "A valid API key is needed.", 429: "Too many requests; see `Retry-After`."}
+log = structlog.get_logger("orderly.api")
+
+MERMAID = "text/vnd.mermaid"
+XSTATE = "application/vnd.xstate+json"
+
+Form = Literal["json", "mermaid", "xstate", "findings"]
 
 
 class MachineSummary(BaseModel):
     """A machine in a list."""
 
-    name: str
+    name: str = Field(examples=["order"])
     collection: str = Field(examples=["/orders"])
-    states: list[str]
-    events: list[str]
+    states: list[str] = Field(examples=[["draft", "pending"]])
+    events: list[str] = Field(examples=[["create", "submit"]])
     description: str
 
 
 class Health(BaseModel):
     """Whether the service works."""
 
-    status: Literal["ok", "unavailable"]
-    checks: dict[str, str]
+    status: Literal["ok"]
+    checks: dict[str, str] = Field(examples=[{"database": "ok", "schema": "0002"}])
+
+
+class Caller(BaseModel):
+    """Who asks."""
+
+    principal: str
+    role: str = Field(examples=["customer"])
 
 
 class KeyAsked(BaseModel):
@@ -57,19 +72,19 @@ class KeyAsked(BaseModel):
 class KeyMade(BaseModel):
     """A key that was just made; `key` is shown this once."""
 
-    id: str
-    key: str
+    id: str = Field(examples=["4kT0mXq7Zb1c"])
+    key: str = Field(examples=["ord_live_4kT0mXq7Zb1c_…"])
     principal: str
-    role: str
+    role: str = Field(examples=["customer"])
     expires_at: AwareDatetime | None
 
 
 class KeyKept(BaseModel):
     """A key as it is kept: without its secret."""
 
-    id: str
+    id: str = Field(examples=["4kT0mXq7Zb1c"])
     principal: str
-    role: str
+    role: str = Field(examples=["customer"])
     created_at: AwareDatetime
     created_by: str
     expires_at: AwareDatetime | None
@@ -80,7 +95,7 @@ class KeyKept(BaseModel):
 def machines(context: Context) -> Router:
     """Return the routes that show the machines."""
 
-    @get("/", operation_id="list_machines", summary="List the machines", responses=problems(ERRORS))
+    @get("/", operation_id="list_machines", summary="List the machines", responses=problems(EVERYWHERE))
     async def list_machines() -> list[MachineSummary]:
         return [_summary(machine) for machine in context.registry]
 
@@ -88,28 +103,42 @@ def machines(context: Context) -> Router:
         "/{name:str}",
         operation_id="get_machine",
         summary="Show one machine: as JSON, as a Mermaid diagram, or as an XState v5 configuration",
-        responses=problems({**ERRORS, 404: "There is no such machine.", 422: "There is no such format."}),
+        description=f"Without `format` the `Accept` header chooses: `{MERMAID}` or `text/plain` for Mermaid, "
+        f"`{XSTATE}` for XState, anything else for JSON.",
+        response_description="The machine's declaration, in the form that was asked for.",
+        responses=problems({**EVERYWHERE, 404: "There is no such machine.", 422: "There is no such format."}),
+        opt={"other_media_types": ["text/plain", MERMAID]},
     )
     async def get_machine(
+        request: HttpRequest,
         name: str,
-        form: Annotated[
-            Literal["json", "mermaid", "xstate", "findings"],
-            Parameter(query="format", description="how to show it; `findings` verifies it"),
-        ] = "json",
+        format: Annotated[  # noqa: A002
+            Form | None, Parameter(description="how to show it; `findings` verifies it")
+        ] = None,
     ) -> Response[dict[str, Any]]:
         if name not in context.registry:
             raise not_found(f"there is no machine '{name}'")
-        machine = context.registry[name]
-        if form == "mermaid":
-            return Response(diagram(machine), media_type=MediaType.TEXT)  # type: ignore[arg-type]
-        shown: object = export(machine)
-        if form == "xstate":
-            shown = xstate(machine)
-        elif form == "findings":
-            shown = {"findings": verify(machine)}
-        return Response(msgspec.json.encode(shown), media_type=MediaType.JSON)  # type: ignore[arg-type]
+        return _shown(context.registry[name], format, request)
 
-    return Router("/machines", route_handlers=[list_machines, get_machine], tags=["machines"])
+    routes = [list_machines, get_machine]
+    return Router("/machines", route_handlers=routes, tags=["machines"], opt=open_to(HTTP_ROLES))
+
+
+def _shown(machine: Machine, form: Form | None, request: HttpRequest) -> Response[Any]:
+    media_type = {"mermaid": "text/plain", None: _accepted(request)}.get(form, "application/json")
+    if form == "mermaid" or media_type in ("text/plain", MERMAID):
+        return Response(diagram(machine), media_type=media_type)
+    shown: object = export(machine)
+    if form == "xstate" or media_type == XSTATE:
+        shown = xstate(machine)
+    elif form == "findings":
+        shown = {"findings": verify(machine)}
+    return Response(msgspec.json.encode(shown), media_type=media_type)
+
+
+def _accepted(request: HttpRequest) -> str:
+    offered = ["application/json", XSTATE, MERMAID, "text/plain"]
+    return request.accept.best_match(offered, default="application/json") or "application/json"
 
 
 def _summary(machine: Machine) -> MachineSummary:
@@ -124,38 +153,53 @@ def _summary(machine: Machine) -> MachineSummary:
 
 def keys(context: Context) -> Router:
     """Return the routes by which an admin manages keys."""
-    errors = problems({**ERRORS, 403: "This takes an admin."})
 
-    @post("/", operation_id="create_key", summary="Make a key; it is shown this once", responses=errors)
-    async def create_key(request: HttpRequest, data: KeyAsked) -> KeyMade:
-        actor = require(request, Role.ADMIN)
+    @post(
+        "/",
+        operation_id="create_key",
+        summary="Make a key; it is shown this once",
+        response_description="The key. Keep it now: it is not shown again.",
+        responses=problems(
+            {**EVERYWHERE, **WITH_BODY, 409: "The principal has as many active keys as it may have."},
+            {409: too_many_keys("'ann' has 2 active keys; revoke one first")},
+        ),
+    )
+    async def create_key(request: HttpRequest, data: KeyAsked | None = None) -> KeyMade:
+        asked = KeyAsked.model_validate({}) if data is None else data
+        by, lifetime = str(actor_of(request)), timedelta(days=asked.days)
         try:
-            made = await context.keys.create(data.principal, Role(data.role), str(actor), timedelta(days=data.days))
+            made = await context.keys.create(asked.principal, Role(asked.role), by, lifetime)
         except TooManyKeys as error:
-            raise ProblemError(409, "too-many-keys", "Too many active keys", str(error)) from error
+            raise too_many_keys(str(error)) from error
         return KeyMade(
             id=made.id, key=made.text, principal=made.principal, role=made.role.value, expires_at=made.expires_at
         )
 
-    @get("/", operation_id="list_keys", summary="List the newest keys", responses=errors)
-    async def list_keys(request: HttpRequest) -> Response[list[KeyKept]]:
-        require(request, Role.ADMIN)
+    @get(
+        "/",
+        operation_id="list_keys",
+        summary="List the newest keys",
+        response_description="The keys, without their secrets.",
+        responses=problems(EVERYWHERE),
+    )
+    async def list_keys() -> Response[list[KeyKept]]:
         rows: Any = await context.keys.list_keys()
         return Response(rows)
 
     @delete(
         "/{key_id:str}",
         operation_id="revoke_key",
-        summary="Revoke a key; it stops working within seconds",
+        summary="Revoke a key; it stops working within five seconds",
+        response_description="It is revoked.",
         status_code=204,
-        responses=problems({**ERRORS, 403: "This takes an admin.", 404: "There is no such active key."}),
+        responses=problems({**EVERYWHERE, **WITH_BODY, 404: "There is no such active key."}),
     )
     async def revoke_key(request: HttpRequest, key_id: str) -> None:
-        actor = require(request, Role.ADMIN)
-        if not await context.keys.revoke(key_id, str(actor)):
+        if not await context.keys.revoke(key_id, str(actor_of(request))):
             raise not_found(f"there is no active key '{key_id}'")
 
-    return Router("/keys", route_handlers=[create_key, list_keys, revoke_key], tags=["keys"])
+    routes = [create_key, list_keys, revoke_key]
+    return Router("/keys", route_handlers=routes, tags=["keys"], opt=open_to([Role.ADMIN]))
 
 
 class _Due(Collector):
@@ -177,7 +221,12 @@ class _Due(Collector):
 def service(context: Context, *, multiprocess_metrics: bool) -> Router:
     """Return the routes about health and figures."""
 
-    @get("/health/live", operation_id="live", summary="Whether the process runs")
+    @get(
+        "/health/live",
+        operation_id="live",
+        summary="Whether the process runs",
+        responses=problems({400: EVERYWHERE[400]}),
+    )
     async def live() -> Health:
         return Health(status="ok", checks={})
 
@@ -185,15 +234,16 @@ def service(context: Context, *, multiprocess_metrics: bool) -> Router:
         "/health/ready",
         operation_id="ready",
         summary="Whether the service can take orders",
-        responses=problems({503: "It can't."}),
+        responses=problems({400: EVERYWHERE[400], 503: "It can't; see `Retry-After`."}),
     )
     async def ready() -> Health:
         try:
             revision = await context.database.read(schema.current)
-        except Exception as error:
-            raise ProblemError(503, "unavailable", "The database is not available", type(error).__name__) from error
+        except (SQLAlchemyError, OSError) as error:
+            log.error("database_unavailable", error=type(error).__name__)
+            raise of_dispatch_error(Unavailable("the database is not available")) from error
         if revision != schema.newest():
-            raise ProblemError(503, "unavailable", "The database is not up to date", "run `orderly migrate`")
+            raise of_dispatch_error(Unavailable("the database is not up to date: run `orderly migrate`"))
         return Health(status="ok", checks={"database": "ok", "schema": str(revision)})
 
     @get(
@@ -201,10 +251,10 @@ def service(context: Context, *, multiprocess_metrics: bool) -> Router:
         operation_id="metrics",
         summary="Figures for Prometheus",
         media_type=MediaType.TEXT,
-        responses=problems({**ERRORS, 403: "This takes an admin or a merchant."}),
+        responses=problems(EVERYWHERE),
+        opt=open_to([Role.ADMIN, Role.MERCHANT]),
     )
-    async def metrics(request: HttpRequest) -> Response[str]:
-        require(request, Role.ADMIN, Role.MERCHANT)
+    async def metrics() -> Response[str]:
         now = context.clock.now()
         due = await context.database.read(lambda connection: queue.counts_due(connection, now))
         registry: CollectorRegistry = prometheus_client.REGISTRY
@@ -214,11 +264,18 @@ def service(context: Context, *, multiprocess_metrics: bool) -> Router:
         gauges = CollectorRegistry()
         gauges.register(_Due(context.dispatcher.waiting, due))
         text = prometheus_client.generate_latest(registry) + prometheus_client.generate_latest(gauges)
-        return Response(text.decode(), media_type=prometheus_client.CONTENT_TYPE_LATEST)
+        media_type = prometheus_client.CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8")
+        return Response(text.decode(), media_type=media_type)
 
-    @get("/whoami", operation_id="whoami", summary="Who you are to the service", responses=problems(ERRORS))
-    async def whoami(request: HttpRequest) -> dict[str, str]:
+    @get(
+        "/whoami",
+        operation_id="whoami",
+        summary="Who you are to the service",
+        responses=problems(EVERYWHERE),
+        opt=open_to(HTTP_ROLES),
+    )
+    async def whoami(request: HttpRequest) -> Caller:
         actor = actor_of(request)
-        return {"principal": actor.id, "role": actor.role.value}
+        return Caller(principal=actor.id, role=actor.role.value)
 
     return Router("/", route_handlers=[live, ready, metrics, whoami], tags=["service"])

@@ -3,18 +3,17 @@
 import hashlib
 import re
 import time
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
 from litestar import Response, post
 from litestar.datastructures import ResponseHeader
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Parameter
 
-from api.context import Context, HttpRequest, actor_of
-from api.problems import Problem, ProblemError, forbidden, malformed, refused
+from api.answers import example_id, problems_of_event
+from api.context import Context, HttpRequest, actor_of, open_to
+from api.problems import ProblemError, malformed, refused
 from engine.envelope import Committed, Envelope, IdempotencyKey
 from engine.records import payload
 from persistence import queries
@@ -24,27 +23,45 @@ from statemachines.machine import Machine
 WAIT_POLL = 0.5
 """How often, in seconds, a waiting answer looks for changes that other processes made."""
 
-_KEY = re.compile(r'"?([A-Za-z0-9._:-]{1,255})"?')
+_KEY = re.compile(r'([A-Za-z0-9._:-]{1,255})|"([A-Za-z0-9._:-]{1,255})"')
 _VERSION = re.compile(r'(?:W/)?"v(\d{1,18})"')
-_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:$|[,;])", re.IGNORECASE)
+_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*(\d{1,6}|\"\d{1,6}\")\s*(?:$|[,;])", re.IGNORECASE)
 
 IdempotencyKeyHeader = Annotated[
     str | None,
     Parameter(
         header="Idempotency-Key",
         description="The same key with the same request is answered once and replayed for 7 days.",
+        schema_extra={"pattern": "^[A-Za-z0-9._:-]{1,255}$"},
     ),
 ]
 IfMatchHeader = Annotated[
-    str | None, Parameter(header="If-Match", description='Act only if the entity is at this version, e.g. `"v3"`.')
+    str | None,
+    Parameter(
+        header="If-Match",
+        description='Act only if the entity is at this version, as its `ETag` names it: `"v3"`. `*` is any version.',
+        schema_extra={"pattern": '^("v[0-9]{1,18}"|[*])$'},
+    ),
 ]
 PreferHeader = Annotated[
     str | None,
     Parameter(
         header="Prefer",
-        description="`wait=N` holds the answer while the entity is in a waiting state, for up to N seconds (RFC 7240).",
+        description="`wait=N` holds the answer while the entity waits for the outcome of an effect, for up to N "
+        "seconds (RFC 7240).",
     ),
 ]
+
+ETAG = ResponseHeader(name="ETag", value='"v3"', description="the entity's version", documentation_only=True)
+REPLAYED = ResponseHeader(
+    name="Idempotency-Replayed",
+    value="true",
+    description="there if this answer was given before, under the same idempotency key",
+    documentation_only=True,
+)
+APPLIED = ResponseHeader(
+    name="Preference-Applied", value="wait=5", description="there if `Prefer` was followed", documentation_only=True
+)
 
 
 def handlers(context: Context, machine: Machine) -> list[HTTPRouteHandler]:
@@ -57,11 +74,12 @@ def _route(context: Context, machine: Machine, event: type[Event]) -> HTTPRouteH
 
     async def create(
         request: HttpRequest,
-        data: Event,
+        data: Event | None = None,
         idempotency_key: IdempotencyKeyHeader = None,
         prefer: PreferHeader = None,
     ) -> Response[Any]:
-        return await _raise(context, machine, request, None, data, idempotency_key, None, prefer)
+        asked = event.model_validate({}) if data is None else data
+        return await _raise(context, machine, request, None, asked, idempotency_key, None, prefer)
 
     async def transition(
         request: HttpRequest,
@@ -71,35 +89,28 @@ def _route(context: Context, machine: Machine, event: type[Event]) -> HTTPRouteH
         if_match: IfMatchHeader = None,
         prefer: PreferHeader = None,
     ) -> Response[Any]:
-        asked = event() if data is None else data
+        asked = event.model_validate({}) if data is None else data
         return await _raise(context, machine, request, entity_id, asked, idempotency_key, if_match, prefer)
 
-    handler: Any = create if creates else transition
-    has_required = any(column.is_required() for column in event.model_fields.values())
-    handler.__annotations__["data"] = event if creates or has_required else event | None
+    handler = create if creates else transition
+    handler.__annotations__["data"] = event | None
     handler.__annotations__["return"] = Response[machine.entity]  # type: ignore[name-defined]
-    if has_required and not creates:
-        handler.__defaults__ = None
-        handler.__kwdefaults__ = None
-    handler.__name__ = f"{event.event_name}_{machine.name}"
+    name = f"{event.event_name}_{machine.name}"
     return post(
         "/" if creates else f"/{{entity_id:str}}/{event.event_name}",
         status_code=201 if creates else 200,
-        name=handler.__name__,
-        operation_id=handler.__name__,
-        summary=(event.__doc__ or "").strip().splitlines()[0],
+        name=name,
+        operation_id=name,
+        summary=(event.__doc__ or name).strip().splitlines()[0],
         description=_describe(machine, event),
-        tags=[machine.plural],
-        responses=_answers(machine, event),
-        response_headers=[
-            ResponseHeader(name="ETag", value='"v3"', description="the entity's version", documentation_only=True),
-            ResponseHeader(
-                name="Idempotency-Replayed",
-                value="true",
-                description="set on an answer that was given before",
-                documentation_only=True,
-            ),
-        ],
+        response_description=f"The {machine.name} as it is then.",
+        responses=problems_of_event(machine, event),
+        response_headers=[ETAG, REPLAYED, APPLIED, *_location(machine, event)],
+        opt={
+            **open_to(event.raised_by),
+            "body_name": f"{event.__name__}{machine.entity.__name__}",
+            "example": _example(machine, event),
+        },
     )(handler)
 
 
@@ -112,36 +123,23 @@ def _describe(machine: Machine, event: type[Event]) -> str:
             sources = ", ".join("nothing" if source == NEW else f"`{source}`" for source in row.sources)
             target = f"to `{row.target}`" if row.target else "without leaving it"
             lines.append(f"- from {sources} {target}")
-            lines.extend(f"  - {(guard.__doc__ or guard.__name__).strip().splitlines()[0]}" for guard in row.guards)
+            lines.extend(
+                f"  - `{guard.__name__}`: {(guard.__doc__ or '').strip().splitlines()[0]}" for guard in row.guards
+            )
     return "\n".join(lines)
 
 
-def _answers(machine: Machine, event: type[Event]) -> Mapping[int, ResponseSpec]:
-    """Return the problems that a transition may be answered with, for the API's description."""
-    possible = {
-        400: "The request can't be read.",
-        401: "A valid API key is needed.",
-        403: f"Your role may not raise `{event.event_name}`.",
-        404: f"There is no such {machine.name}, or it is not yours.",
-        409: "The event was refused; `state`, `event`, `guard` and `allowed` say why and what would do.",
-        412: "The entity is not at the version of `If-Match`.",
-        413: "The body is too large.",
-        415: "The body is not JSON.",
-        422: "The request can't be accepted; `errors` says which field and why.",
-        429: "Too many requests; see `Retry-After`.",
-        503: "Not possible right now; see `Retry-After`.",
-    }
-    if event is machine.creation:
-        del possible[412]
-    return problems(possible)
+def _example(machine: Machine, event: type[Event]) -> dict[str, object]:
+    """Return the state and version that an example of the event's success has."""
+    row = next(row for row in machine.transitions if row.event is event)
+    return {"state": row.target or row.sources[0], "version": 1 if event is machine.creation else 3}
 
 
-def problems(possible: Mapping[int, str]) -> Mapping[int, ResponseSpec]:
-    """Return the descriptions of answers that are problems."""
-    return {
-        status: ResponseSpec(Problem, description=text, media_type="application/problem+json", generate_examples=False)
-        for status, text in possible.items()
-    }
+def _location(machine: Machine, event: type[Event]) -> list[ResponseHeader]:
+    if event is not machine.creation:
+        return []
+    address = f"/{machine.plural}/{example_id(machine)}"
+    return [ResponseHeader(name="Location", value=address, description="where it is", documentation_only=True)]
 
 
 async def _raise(
@@ -156,8 +154,6 @@ async def _raise(
 ) -> Response[Any]:
     """Raise an event and answer with the entity as it is then."""
     actor = actor_of(request)
-    if actor.role not in event.raised_by:
-        raise forbidden(f"'{event.event_name}' takes {' or '.join(sorted(event.raised_by))}")
     key = _read_key(context, request, event, idempotency_key)
     envelope = Envelope(
         machine=machine.name,
@@ -171,11 +167,12 @@ async def _raise(
     outcome = await context.dispatcher.dispatch(envelope)
     if not isinstance(outcome, Committed):
         raise refused(outcome)
-    entity, version = outcome.entity, outcome.version
-    headers = {}
+    # In the declaration's order: an answer that was kept may come back from the database in another.
+    entity = {name: outcome.entity[name] for name in machine.entity.model_fields if name in outcome.entity}
+    version, headers = outcome.version, {}
     seconds = _read_wait(context, prefer)
     if seconds is not None:
-        headers["Preference-Applied"] = f"wait={seconds:g}"
+        headers["Preference-Applied"] = f"wait={seconds}"
         if machine.is_waiting(outcome.state):
             entity = await _settled(context, machine, outcome.id, seconds) or entity
             version = entity["version"]
@@ -195,12 +192,12 @@ def _read_key(context: Context, request: HttpRequest, event: Event, text: str | 
                 400, "idempotency-key-missing", "An idempotency key is needed", "send an Idempotency-Key header"
             )
         return None
-    match = _KEY.fullmatch(text)
+    match = _KEY.fullmatch(text.strip())
     if match is None:
         raise malformed("an Idempotency-Key has 1 to 255 letters, digits or any of . _ : -")
-    parts = request.scope["path"], sorted(request.query_params.multi_items()), payload(event)
+    parts = request.scope["path"].rstrip("/"), sorted(request.query_params.multi_items()), payload(event)
     fingerprint = hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()
-    return IdempotencyKey(str(actor_of(request)), match[1], fingerprint)
+    return IdempotencyKey(str(actor_of(request)), match[1] or match[2], fingerprint)
 
 
 def _read_version(text: str | None) -> int | None:
@@ -212,9 +209,9 @@ def _read_version(text: str | None) -> int | None:
     return int(match[1])
 
 
-def _read_wait(context: Context, prefer: str | None) -> float | None:
+def _read_wait(context: Context, prefer: str | None) -> int | None:
     match = _WAIT.search(prefer) if prefer else None
-    return min(float(match[1]), context.longest_wait.total_seconds()) if match else None
+    return min(int(match[1].strip('"')), int(context.longest_wait.total_seconds())) if match else None
 
 
 async def _settled(context: Context, machine: Machine, id: str, seconds: float) -> dict[str, Any] | None:  # noqa: A002
