@@ -27,6 +27,7 @@ from statemachines.order.actions import (
     refund_what_is_due,
     refund_what_is_left,
     reserve_stock,
+    restock_returned,
     stamp_completed,
     stamp_fulfilled,
     stamp_submitted,
