@@ -13,7 +13,8 @@ from persistence.database import Database
 from statemachines.commands import Add, Command, Release, Send, Set, Spawn
 from statemachines.declaration import NEW, Actor, Event, Load, Role, State, Transition
 from statemachines.machine import Machine
-from statemachines.order import Order, OrderLine, own_id
+from statemachines.order import Order, OrderLine
+from statemachines.order.machine import own_id
 from statemachines.registry import Registry
 from statemachines.stock import Stock
 
@@ -184,9 +185,9 @@ YARD = Registry([shelf, parcel])
 class Yard:
     """A dispatcher of its own over the yard's machines, which remembers its batches."""
 
-    def __init__(self, database: Database, clock: Clock, **limits: int) -> None:
+    def __init__(self, database: Database, clock: Clock, *, seed: int = 1, **limits: int) -> None:
         self.database = database
-        self.dispatcher = Dispatcher(database, YARD, clock, Random(7), **limits)
+        self.dispatcher = Dispatcher(database, YARD, clock, Random(seed), **limits)
         self.batches: list[CommittedBatch] = []
         self.dispatcher.listen(self.batches.append)
 
