@@ -1,14 +1,22 @@
 """What the engine's tests share: a shop on a service, and a yard of unruly machines."""
 
+import logging
 from collections.abc import AsyncIterator
 
 import pytest
+import structlog
 
 from engine.clock import VirtualClock
 from orderly.service import Service
 from persistence.database import Database
 from tests.engine.shop import Shop
 from tests.engine.yard import Yard
+
+
+@pytest.fixture(autouse=True, scope="session")
+def few_words() -> None:
+    """Keep what the engine logs of provoked failures short: drawing a traceback takes longer than the test."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
 @pytest.fixture
