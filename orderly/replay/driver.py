@@ -120,9 +120,16 @@ class Driver:
                 self._refusals[step.key] = Refusal(outcome.guard, outcome.reason)
 
     async def _wait_until(self, moment: datetime) -> None:
-        """Move the clock on, stopping wherever a timer is due on the way."""
-        due = await self._service.timers.next_due()
+        """Move the clock on, stopping wherever something is due on the way.
+
+        Beside timers these are payments that a killed replay was about to make: their leases end within a minute.
+        """
+        due = await self._service.database.read(_next_due)
         if due and due <= moment:
             await self._service.advance_to(moment)
         else:
             self._clock.advance_to(moment)
+
+
+def _next_due(connection: Connection) -> datetime | None:
+    return min(filter(None, (queue.next_effect(connection), queue.next_timer(connection))), default=None)

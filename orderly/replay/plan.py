@@ -13,7 +13,7 @@ from orderly.replay.lines import BadFile, Line
 from orderly.replay.moments import EPOCH, on_tick
 from orderly.replay.orders import OrderPlan
 from orderly.replay.purchases import Match, Purchases
-from orderly.replay.shelves import Shelves
+from orderly.replay.shelves import Shelves, fit_to_store
 from orderly.replay.steps import Outcome, Part, Step
 from statemachines.order import MAX_LINES, OrderPolicy
 from statemachines.stock import Adjust
@@ -158,7 +158,7 @@ class _Planner:
                 difference, what = -line.quantity, "sample given away"
             key = f"{line.invoice}/adjust/{line.number}"
             self._part(line, Outcome.SHELF, shelf=difference, reason=what, steps=(key,))
-            note = f"{what}: {line.description}" if line.description else what
+            note = f"{what}: {description}" if (description := fit_to_store(line.description)) else what
             yield Step(at, key, "stock", sku, Adjust(difference=difference, reason=note))
 
     def _catalogue(self, steps: list[Step]) -> Iterable[Step]:

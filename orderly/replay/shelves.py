@@ -19,12 +19,25 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from pydantic import TypeAdapter, ValidationError
+
 from orderly.replay.kinds import pence
 from orderly.replay.lines import Line
 from statemachines.product import Create
-from statemachines.values import MAX_QUANTITY
+from statemachines.values import MAX_QUANTITY, Name
 
 CURRENCY: Final = "GBP"
+
+
+_NAME: Final = TypeAdapter[str](Name)
+
+
+def fit_to_store(description: str) -> str:
+    """Return a description as the service may keep it; empty if it may not."""
+    try:
+        return _NAME.validate_python(description[:200])
+    except ValidationError:
+        return ""
 
 
 def price_point(line: Line) -> str:
@@ -73,5 +86,5 @@ class Shelves:
             yield Create(sku=sku, name=self._names.get(code, code), price=price, currency=CURRENCY, on_hand=on_hand)
 
     def _name(self, line: Line) -> None:
-        if line.description:
-            self._names.setdefault(line.code, line.description[:200])
+        if line.code not in self._names and (name := fit_to_store(line.description)):
+            self._names[line.code] = name

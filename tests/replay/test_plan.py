@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -158,3 +159,12 @@ def test_an_invoice_longer_than_an_order_is_set_apart() -> None:
     plan = make_plan([line("500002", "01-04 09:00", 1) for _ in range(1001)])
     assert set(landed(plan)) == {(Outcome.APART, "more lines than an order may have", 1)}
     assert not plan.steps
+
+
+def test_what_the_service_must_not_keep_is_not_told_to_it() -> None:
+    lost = replace(line("500005", "01-10 09:00", -3, price="0.0"), description="paid with 4111 1111 1111 1111")
+    events = [step.event for step in make_plan([lost]).steps]
+    assert [getattr(event, "name", None) or getattr(event, "reason", None) for event in events] == [
+        "10001",
+        "written off",
+    ]

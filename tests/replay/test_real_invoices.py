@@ -1,6 +1,11 @@
-"""The real invoices, all 217,062 lines of them, through the service: two and a half minutes on two cores."""
+"""The real invoices, all 217,062 lines of them, through the service.
+
+Ticks of an hour instead of a quarter come to the same report and take two thirds of the time: some 95 seconds of one
+core.
+"""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +49,7 @@ def test_every_line_of_half_a_year_is_accounted_for(tmp_path: Path, capsys: pyte
     settings = Settings(database_url=f"sqlite:///{tmp_path / 'replay.db'}")
 
     def report() -> dict[str, Any]:
-        adds_up = replay(REAL, settings, json=True, progress=False)
+        adds_up = replay(REAL, settings, json=True, progress=False, tick=timedelta(hours=1))
         printed: dict[str, Any] = json.loads(capsys.readouterr().out)
         assert adds_up, printed["checks"]
         return printed
