@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes
 DEV := $(VENV)/.installed-dev
 RUN := $(VENV)/.installed
 
@@ -60,7 +60,7 @@ $(BIN)/python:
 $(RUN): requirements.txt pyproject.toml | $(BIN)/python
 	@echo "installing what Orderly needs into $(VENV)"
 	@$(PIP) -r requirements.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
 	@touch $@
 
 $(DEV): requirements-dev.txt $(RUN)

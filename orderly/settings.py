@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -17,6 +17,8 @@ from pydantic_settings import (
     SettingsError,
     TomlConfigSettingsSource,
 )
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from statemachines.order import OrderPolicy
 
@@ -71,6 +73,19 @@ class Settings(BaseSettings):
     order: OrderPolicy = Field(
         OrderPolicy(), description="the figures of orders, as `ORDERLY_ORDER__RETURN_WINDOW=P14D`"
     )
+
+    @field_validator("database_url")
+    @classmethod
+    def _names_a_database_we_know(cls, url: str) -> str:
+        try:
+            backend = make_url(url).get_backend_name()
+        except ArgumentError:
+            backend = None
+        if backend not in ("sqlite", "postgresql", "postgres"):
+            raise ValueError(
+                "is no database URL that Orderly can use: say sqlite:///file or postgresql://user@host/name"
+            )
+        return url
 
     @classmethod
     def load(cls, **given: object) -> "Settings":
@@ -158,9 +173,10 @@ def _explain(place: tuple[int | str, ...], reason: str) -> str:
     variable = PREFIX + "__".join(map(str, place)).upper()
     if reason.startswith("Extra inputs"):
         return f"there is no setting {name}{_meant(name, Settings.model_fields)}"
-    return f"{name} (as a variable {variable}): {reason}"
+    return f"{variable} (in the settings file: {name}) {reason.removeprefix('Value error, ')}"
 
 
 def _meant(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), 1)
-    return f"; did you mean {close[0]}?" if close else "; docs/settings.md lists them all"
+    plain = {each.removeprefix(PREFIX): each for each in known}
+    close = difflib.get_close_matches(name.removeprefix(PREFIX), plain, 1)
+    return f"; did you mean {plain[close[0]]}?" if close else "; docs/settings.md lists them all"

@@ -30,7 +30,8 @@ def settings(connection: Connection) -> Mapping[str, str]:
             name.partition("(")[0]: str(connection.execute(text(f"PRAGMA {name}")).scalar()) for name in _SQLITE_PRAGMAS
         }
     statement = text("SELECT name, current_setting(name) FROM pg_settings WHERE name = ANY(:names)")
-    return dict(connection.execute(statement, {"names": list(_POSTGRESQL_SETTINGS)}).tuples().all())
+    rows = connection.execute(statement, {"names": list(_POSTGRESQL_SETTINGS)})
+    return {name: value for name, value in rows}  # noqa: C416  (a row is no pair to a type checker)
 
 
 def parked_effects(connection: Connection) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 import typer
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from orderly import logs
 from orderly.settings import BadSettings, Settings
@@ -80,8 +80,6 @@ def explained() -> Iterator[None]:
         yield
     except (Obstacle, BadSettings, NotReady) as error:
         fail(str(error), MISUSED)
-    except ArgumentError as error:
-        fail(f"ORDERLY_DATABASE_URL is no database URL ({error}): use sqlite:///file or postgresql://…", MISUSED)
     except (SQLAlchemyError, OSError) as error:
         if not is_unavailable(error) and not hasattr(error, "sqlstate"):
             raise

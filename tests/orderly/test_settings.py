@@ -1,0 +1,92 @@
+"""Settings, where they come from, and what is said of bad ones."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from orderly.reference import rows_of, settings_page
+from orderly.settings import BadSettings, Settings
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start from nothing: what the tests themselves run under does not count."""
+    import os
+
+    for name in list(os.environ):
+        if name.startswith("ORDERLY_"):
+            monkeypatch.delenv(name)
+
+
+def test_the_environment_comes_before_the_file_and_options_before_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "orderly.toml"
+    file.write_text('port = 8001\nhost = "::1"\nqueue_limit = 7\n[order]\nreturn_window = "P14D"\n')
+    monkeypatch.setenv("ORDERLY_SETTINGS_FILE", str(file))
+    monkeypatch.setenv("ORDERLY_PORT", "8002")
+    monkeypatch.setenv("ORDERLY_HOST", "0.0.0.0")
+    settings = Settings.load(host="127.0.0.2", port=None)
+    assert (settings.host, settings.port, settings.queue_limit) == ("127.0.0.2", 8002, 7)
+    assert settings.order.return_window == timedelta(days=14)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("ORDERLY_DATABSE_URL", "x", "there is no setting ORDERLY_DATABSE_URL; did you mean ORDERLY_DATABASE_URL?"),
+        ("ORDERLY_ZZZ", "x", "there is no setting ORDERLY_ZZZ; docs/settings.md lists them all"),
+        ("ORDERLY_ORDER__RETRUN_WINDOW", "P1D", "there is no setting"),
+        ("ORDERLY_PORT", "eighty", "ORDERLY_PORT"),
+        ("ORDERLY_PORT", "70000", "less than or equal to 65535"),
+        ("ORDERLY_ORDER", "x", "ORDERLY_ORDER__NAME"),
+        ("ORDERLY_SHUTDOWN_GRACE", "soon", "ORDERLY_SHUTDOWN_GRACE"),
+        ("ORDERLY_SETTINGS_FILE", "/no/such/file", "'/no/such/file' can't be read (No such file or directory)"),
+    ],
+)
+def test_bad_settings_are_named(monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(BadSettings) as caught:
+        Settings.load()
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("port = ", "is not TOML"), ("prot = 1", "there is no setting prot; did you mean port?"), ('port = "x"', "port")],
+)
+def test_a_bad_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str) -> None:
+    file = tmp_path / "orderly.toml"
+    file.write_text(text)
+    monkeypatch.setenv("ORDERLY_SETTINGS_FILE", str(file))
+    with pytest.raises(BadSettings) as caught:
+        Settings.load()
+    assert said in str(caught.value)
+
+
+def test_the_page_of_settings_is_what_the_code_says() -> None:
+    assert (DOCS / "settings.md").read_text() == settings_page(), "run `make docs`"
+
+
+def test_every_setting_says_what_it_means() -> None:
+    assert [row.variable for row in rows_of(Settings()) if not row.meaning] == []
+
+
+def test_secrets_are_not_shown() -> None:
+    settings = Settings(key_pepper="hunter2", database_url="postgresql://orderly:hunter2@db/orderly")
+    assert not [row for row in rows_of(settings) if "hunter2" in row.value]
+
+
+def test_a_shutdown_outlasts_the_longest_wait() -> None:
+    assert Settings().longest_wait < Settings().shutdown_grace
+
+
+def test_the_pepper_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
+    settings = Settings(key_pepper_file=str(tmp_path / "keys" / "pepper"))
+    made = settings.pepper()
+    assert len(made) >= 32
+    assert settings.pepper() == made
+    assert (tmp_path / "keys" / "pepper").stat().st_mode & 0o777 == 0o600
