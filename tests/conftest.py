@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
@@ -23,16 +24,21 @@ NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a real PostgreSQL server's maintenance database."""
+def postgresql() -> Iterator[str]:
+    """The URL of a real PostgreSQL server's maintenance database.
+
+    Its files stand outside pytest's own temporary folder, which every pytest that starts closes to other users: as
+    root, PostgreSQL runs as another.
+    """
     if given := os.environ.get("ORDERLY_TEST_DATABASE_URL"):
         yield given
         return
-    server = get_server(tmp_path_factory.mktemp("postgresql"))
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
+    with tempfile.TemporaryDirectory(prefix="orderly-postgresql-") as directory:
+        server = get_server(directory)
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
 
 
 async def _administer(url: str, *statements: str) -> None:
