@@ -5,6 +5,7 @@ from typing import Any
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 from pydantic import AwareDatetime, BaseModel, Field
 
 from api.answers import READING, problems
@@ -93,7 +94,7 @@ def handlers(context: Context, machine: Machine) -> list[HTTPRouteHandler]:
 
 def _history(context: Context, machine: Machine) -> HTTPRouteHandler:
     async def handler(
-        request: HttpRequest, entity_id: str, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+        request: HttpRequest, entity_id: FromPath[str], limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
     ) -> Response[HistoryPage]:
         check_parameters(request, PAGING)
         await load(context, machine, request, entity_id)
@@ -114,7 +115,7 @@ def _history(context: Context, machine: Machine) -> HTTPRouteHandler:
 
 
 def _events(context: Context, machine: Machine) -> HTTPRouteHandler:
-    async def handler(request: HttpRequest, entity_id: str) -> Response[PossibleEvents]:
+    async def handler(request: HttpRequest, entity_id: FromPath[str]) -> Response[PossibleEvents]:
         values = await load(context, machine, request, entity_id)
         actor, entity = actor_of(request), hydrate(machine.entity, values)
         loaded = await context.database.read(
@@ -153,7 +154,7 @@ def _possible(explanation: Explanation, actor: Actor) -> dict[str, object]:
 
 
 def _timers(context: Context, machine: Machine) -> HTTPRouteHandler:
-    async def handler(request: HttpRequest, entity_id: str) -> Response[list[PendingTimer]]:
+    async def handler(request: HttpRequest, entity_id: FromPath[str]) -> Response[list[PendingTimer]]:
         await load(context, machine, request, entity_id)
         rows = await context.database.read(lambda connection: queries.timers_of(connection, machine, entity_id))
         return as_json([_only(PendingTimer, row) for row in rows])
@@ -170,7 +171,7 @@ def _timers(context: Context, machine: Machine) -> HTTPRouteHandler:
 
 
 def _effects(context: Context, machine: Machine) -> HTTPRouteHandler:
-    async def handler(request: HttpRequest, entity_id: str) -> Response[list[EffectState]]:
+    async def handler(request: HttpRequest, entity_id: FromPath[str]) -> Response[list[EffectState]]:
         await load(context, machine, request, entity_id)
         rows = await context.database.read(lambda connection: queries.effects_of(connection, machine, entity_id))
         return as_json([_only(EffectState, row) for row in rows])

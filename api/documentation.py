@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import swagger_ui
 from litestar import Response, Router, get
+from litestar.params import FromPath
 
 from api.problems import not_found
 
@@ -60,7 +61,7 @@ def documentation(describe: Callable[[], dict[str, Any]]) -> Router:
         return PAGE
 
     @get("/{name:str}", sync_to_thread=False)
-    def part(name: str) -> Response[bytes]:
+    def part(name: FromPath[str]) -> Response[bytes]:
         if name == "openapi.json":
             if not described:
                 described.append(msgspec.json.encode(describe()))

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import Parameter
+from litestar.params import FromPath, HeaderParameter, QueryParameter
 from pydantic import create_model
 
 from api.answers import READING, problems
@@ -22,9 +22,9 @@ from statemachines.machine import Machine
 
 DEFAULT_LIMIT = 50
 
-Limit = Annotated[int, Parameter(ge=1, le=queries.PAGE_LIMIT, description="how many rows a page has")]
-Cursor = Annotated[str | None, Parameter(description="`next_cursor` of the page before", max_length=500)]
-Moment = Annotated[datetime | None, Parameter(description="with its offset from UTC, for example `Z`")]
+Limit = Annotated[int, QueryParameter(ge=1, le=queries.PAGE_LIMIT, description="how many rows a page has")]
+Cursor = Annotated[str | None, QueryParameter(description="`next_cursor` of the page before", max_length=500)]
+Moment = Annotated[datetime | None, QueryParameter(description="with its offset from UTC, for example `Z`")]
 
 PAGING = frozenset({"limit", "cursor"})
 FILTERS = PAGING | {"state", "customer", "q", "created_after", "created_before", "in_state_since"}
@@ -88,16 +88,16 @@ def _list(context: Context, machine: Machine) -> HTTPRouteHandler:
         request: HttpRequest,
         in_state: Annotated[
             str | None,
-            Parameter(
-                query="state",
+            QueryParameter(
+                name="state",
                 description="only those in this state, the longest there first",
                 schema_extra={"enum": list(machine.states)},
             ),
         ] = None,
-        customer: Annotated[str | None, Parameter(description="only those of this customer", max_length=200)] = None,
+        customer: Annotated[str | None, QueryParameter(description="only this customer's", max_length=200)] = None,
         q: Annotated[
             str | None,
-            Parameter(
+            QueryParameter(
                 min_length=2,
                 max_length=100,
                 description=f"what {' or '.join(machine.entity.search_columns)} begins with",
@@ -106,7 +106,7 @@ def _list(context: Context, machine: Machine) -> HTTPRouteHandler:
         created_after: Moment = None,
         created_before: Moment = None,
         in_state_since: Annotated[
-            datetime | None, Parameter(description="only those in their state since before then; needs `state`")
+            datetime | None, QueryParameter(description="only those in their state since before then; needs `state`")
         ] = None,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
@@ -171,10 +171,10 @@ def _one(context: Context, machine: Machine) -> HTTPRouteHandler:
 
     async def handler(
         request: HttpRequest,
-        entity_id: str,
+        entity_id: FromPath[str],
         if_none_match: Annotated[
             str | None,
-            Parameter(header="If-None-Match", description="Answer 304 if the entity is still at this version."),
+            HeaderParameter(name="If-None-Match", description="Answer 304 if the entity is still at this version."),
         ] = None,
     ) -> Response[Any]:
         values = await load(context, machine, request, entity_id)

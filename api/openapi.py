@@ -6,12 +6,12 @@ fields, refused extra fields, descriptions. Here pydantic itself describes the m
 
 from collections.abc import Iterable, Iterator, Mapping
 from types import NoneType
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import ParameterKwarg
+from litestar.params import HeaderParameter, QueryParameter
 from litestar.routes import HTTPRoute
 from litestar.typing import FieldDefinition
 from pydantic import BaseModel, TypeAdapter
@@ -130,15 +130,20 @@ def _last(reference: Json) -> str:
 
 
 def _renamed(schema: Any, names: Mapping[str, str]) -> Any:
-    """Return a schema whose references lead to components of other names."""
-    if isinstance(schema, dict):
-        return {
-            key: f"#/components/schemas/{names.get(_last(schema), _last(schema))}"
-            if key == "$ref"
-            else _renamed(part, names)
-            for key, part in schema.items()
-        }
-    return [_renamed(part, names) for part in schema] if isinstance(schema, list) else schema
+    """Return a schema whose references lead to components of other names, and whose bounds have their proper names."""
+    if isinstance(schema, list):
+        return [_renamed(part, names) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return {**schema, "$ref": f"#/components/schemas/{names.get(_last(schema), _last(schema))}"}
+    # Of a number that a validator looks at first, pydantic names the bounds as Python does.
+    return {
+        _BOUNDS.get(key, key) if isinstance(part, int) else key: _renamed(part, names) for key, part in schema.items()
+    }
+
+
+_BOUNDS = {"ge": "minimum", "le": "maximum"}
 
 
 def _specify(schema: Json, machine: Machine) -> None:
@@ -218,11 +223,13 @@ def _parameters(path: str, handler: HTTPRouteHandler) -> Iterator[Json]:
     for name, field in handler.parsed_fn_signature.parameters.items():
         if f"{{{name}}}" in path:
             yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
-        elif isinstance(field.kwarg_definition, ParameterKwarg) and name not in handler.opt.get("unused", ()):
+        elif isinstance(field.kwarg_definition, QueryParameter | HeaderParameter) and name not in handler.opt.get(
+            "unused", ()
+        ):
             yield _parameter(name, field, field.kwarg_definition)
 
 
-def _parameter(name: str, field: FieldDefinition, said: ParameterKwarg) -> Json:
+def _parameter(name: str, field: FieldDefinition, said: QueryParameter | HeaderParameter) -> Json:
     kinds = [part for part in field.args if part is not NoneType] or [field.annotation]
     schema = TypeAdapter(kinds[0] if field.is_optional else field.annotation).json_schema()
     limits = {"minimum": said.ge, "maximum": said.le, "minLength": said.min_length, "maxLength": said.max_length}
@@ -231,8 +238,8 @@ def _parameter(name: str, field: FieldDefinition, said: ParameterKwarg) -> Json:
     if field.default is not None and field.has_default:
         schema["default"] = field.default
     parameter = {
-        "name": said.header or said.query or name,
-        "in": "header" if said.header else "query",
+        "name": said.name or name,
+        "in": said.param_type.value,
         "description": said.description,
         "required": False,
         "schema": schema,
@@ -267,8 +274,7 @@ def _success(handler: HTTPRouteHandler, schemas: _Schemas) -> Json:
 def _problem(place: str, status: int, answer: ResponseSpec) -> Json:
     content: Json = {"schema": {"$ref": "#/components/schemas/Problem"}}
     if answer.examples:
-        example: Json = answer.examples[0].value
-        content["example"] = {**example, "instance": place}
+        content["example"] = {**cast(Json, answer.examples[0].value), "instance": place}
     described: Json = {"description": answer.description, "content": {MEDIA_TYPE: content}}
     if status in (429, 503):
         described["headers"] = {

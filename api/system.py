@@ -7,7 +7,7 @@ import msgspec
 import prometheus_client
 import structlog
 from litestar import MediaType, Response, Router, delete, get, post
-from litestar.params import Parameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 from prometheus_client import multiprocess
 from prometheus_client.core import CollectorRegistry, GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -111,9 +111,9 @@ def machines(context: Context) -> Router:
     )
     async def get_machine(
         request: HttpRequest,
-        name: str,
+        name: FromPath[str],
         format: Annotated[  # noqa: A002
-            Form | None, Parameter(description="how to show it; `findings` verifies it")
+            Form | None, QueryParameter(description="how to show it; `findings` verifies it")
         ] = None,
     ) -> Response[dict[str, Any]]:
         if name not in context.registry:
@@ -164,7 +164,7 @@ def keys(context: Context) -> Router:
             {409: too_many_keys("'ann' has 2 active keys; revoke one first")},
         ),
     )
-    async def create_key(request: HttpRequest, data: KeyAsked | None = None) -> KeyMade:
+    async def create_key(request: HttpRequest, data: JSONBody[KeyAsked | None] = None) -> KeyMade:
         asked = KeyAsked.model_validate({}) if data is None else data
         by, lifetime = str(actor_of(request)), timedelta(days=asked.days)
         try:
@@ -194,7 +194,7 @@ def keys(context: Context) -> Router:
         status_code=204,
         responses=problems({**EVERYWHERE, **WITH_BODY, 404: "There is no such active key."}),
     )
-    async def revoke_key(request: HttpRequest, key_id: str) -> None:
+    async def revoke_key(request: HttpRequest, key_id: FromPath[str]) -> None:
         if not await context.keys.revoke(key_id, str(actor_of(request))):
             raise not_found(f"there is no active key '{key_id}'")
 

@@ -9,7 +9,7 @@ import msgspec
 from litestar import Response, post
 from litestar.datastructures import ResponseHeader
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import Parameter
+from litestar.params import Body, FromPath, HeaderParameter, JSONBody
 
 from api.answers import example_id, problems_of_event
 from api.context import Context, HttpRequest, actor_of, open_to
@@ -29,24 +29,24 @@ _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*(\d{1,6}|\"\d{1,6}\")\s*(?:$|[,;])"
 
 IdempotencyKeyHeader = Annotated[
     str | None,
-    Parameter(
-        header="Idempotency-Key",
+    HeaderParameter(
+        name="Idempotency-Key",
         description="The same key with the same request is answered once and replayed for 7 days.",
         schema_extra={"pattern": "^[A-Za-z0-9._:-]{1,255}$"},
     ),
 ]
 IfMatchHeader = Annotated[
     str | None,
-    Parameter(
-        header="If-Match",
+    HeaderParameter(
+        name="If-Match",
         description='Act only if the entity is at this version, as its `ETag` names it: `"v3"`. `*` is any version.',
         schema_extra={"pattern": '^("v[0-9]{1,18}"|[*])$'},
     ),
 ]
 PreferHeader = Annotated[
     str | None,
-    Parameter(
-        header="Prefer",
+    HeaderParameter(
+        name="Prefer",
         description="`wait=N` holds the answer while the entity waits for the outcome of an effect, for up to N "
         "seconds (RFC 7240).",
     ),
@@ -74,7 +74,7 @@ def _route(context: Context, machine: Machine, event: type[Event]) -> HTTPRouteH
 
     async def create(
         request: HttpRequest,
-        data: Event | None = None,
+        data: JSONBody[Event | None] = None,
         idempotency_key: IdempotencyKeyHeader = None,
         prefer: PreferHeader = None,
     ) -> Response[Any]:
@@ -83,8 +83,8 @@ def _route(context: Context, machine: Machine, event: type[Event]) -> HTTPRouteH
 
     async def transition(
         request: HttpRequest,
-        entity_id: str,
-        data: Event | None = None,
+        entity_id: FromPath[str],
+        data: JSONBody[Event | None] = None,
         idempotency_key: IdempotencyKeyHeader = None,
         if_match: IfMatchHeader = None,
         prefer: PreferHeader = None,
@@ -93,7 +93,7 @@ def _route(context: Context, machine: Machine, event: type[Event]) -> HTTPRouteH
         return await _raise(context, machine, request, entity_id, asked, idempotency_key, if_match, prefer)
 
     handler = create if creates else transition
-    handler.__annotations__["data"] = event | None
+    handler.__annotations__["data"] = Annotated[event | None, Body()]
     handler.__annotations__["return"] = Response[machine.entity]  # type: ignore[name-defined]
     name = f"{event.event_name}_{machine.name}"
     return post(

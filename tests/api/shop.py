@@ -1,0 +1,95 @@
+"""A shop that is spoken to over HTTP, by callers with keys of different roles."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+import httpx
+
+from orderly.service import Service
+from statemachines.declaration import Role
+
+PROBLEM_MEMBERS = {"type", "title", "status", "detail", "instance", "code", "request_id"}
+
+
+class Shop:
+    """One service and those who call it."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.app = service.app()
+        self._stack = AsyncExitStack()
+
+    async def open(self) -> None:
+        """Let everybody come in."""
+        self.nobody = await self.caller(None)
+        self.ann = await self.caller(await self.key("ann", Role.CUSTOMER))
+        self.ben = await self.caller(await self.key("ben", Role.CUSTOMER))
+        self.merchant = await self.caller(await self.key("shop", Role.MERCHANT))
+        self.approver = await self.caller(await self.key("eve", Role.APPROVER))
+        self.admin = await self.caller(await self.key("root", Role.ADMIN))
+
+    async def close(self) -> None:
+        await self._stack.aclose()
+
+    async def key(self, principal: str, role: Role) -> str:
+        return (await self.service.keys.create(principal, role, "test")).text
+
+    async def caller(self, key: str | None, app: Any = None) -> httpx.AsyncClient:
+        """Return a caller that sends this key."""
+        client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app or self.app),
+            base_url="http://orderly",
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+        )
+        return await self._stack.enter_async_context(client)
+
+    # -- given
+
+    async def sells(self, sku: str = "MUG", *, price: int = 1250, on_hand: int = 10) -> None:
+        product = {"sku": sku, "name": sku.title(), "price": price, "currency": "EUR", "on_hand": on_hand}
+        assert (await self.merchant.post("/products", json=product)).status_code == 201
+
+    async def draft(self, by: httpx.AsyncClient | None = None, sku: str = "MUG", quantity: int = 1) -> str:
+        lines = [{"sku": sku, "quantity": quantity}]
+        answer = await (by or self.ann).post("/orders", json={"lines": lines})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    async def pending(self, by: httpx.AsyncClient | None = None) -> str:
+        order = await self.draft(by)
+        assert (await (by or self.ann).post(f"/orders/{order}/submit")).status_code == 200
+        return order
+
+    # -- when
+
+    async def pay(
+        self, order: str, method: str = "tok_approve", headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        return await self.ann.post(f"/orders/{order}/pay", json={"method": method}, headers=headers)
+
+    async def settle_while(self, request: Any) -> httpx.Response:
+        """Let a request wait while effects are run."""
+        waiting = asyncio.ensure_future(request)
+        while not waiting.done():
+            await self.service.settle()
+            await asyncio.sleep(0)
+        return await waiting
+
+
+def assert_problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """Check that an answer is a problem in the one shape that all have, and return it."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem: dict[str, Any] = answer.json()
+    assert problem.keys() >= PROBLEM_MEMBERS
+    assert problem["status"] == status
+    assert (problem["code"], problem["type"]) == (code, f"urn:orderly:problem:{code}")
+    assert problem["instance"] == answer.request.url.raw_path.decode().partition("?")[0]
+    assert problem["request_id"] == answer.headers["x-request-id"]
+    assert problem["title"]
+    assert problem["detail"]
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    return problem
