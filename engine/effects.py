@@ -97,6 +97,9 @@ class EffectRunner:
         if effect is None:
             await self._park(row, f"no machine declares an effect '{row['name']}'")
             return
+        if row["attempts"] > effect.attempts:
+            await self._park(row, f"the runner of each of its {effect.attempts} attempts died")
+            return
         try:
             attempt = Attempt(
                 key=row["id"],

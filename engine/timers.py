@@ -29,23 +29,25 @@ class TimerSweep:
         self._dispatcher = dispatcher
         self._registry = registry
         self._clock = clock
+        self._swept: datetime | None = None
 
     async def fire_due(self) -> int:
-        """Fire every timer that is due, in the order in which they fell due; return how many fired."""
-        fired = 0
+        """Fire every timer that is due, in the order in which they fell due; return how many fired.
+
+        A timer whose event fails stays for the next sweep and holds up none of the others.
+        """
+        fired, last = 0, None
+        self._swept = now = self._clock.now()
         while True:
-            now = self._clock.now()
-            rows = await self._database.read(partial(queue.due_timers, now=now, most=SWEEP_LIMIT))
-            if not rows:
+            rows = await self._database.read(partial(queue.due_timers, now=now, most=SWEEP_LIMIT, after=last))
+            fired += sum(await asyncio.gather(*(self._fire(row) for row in rows)))
+            if len(rows) < SWEEP_LIMIT:
                 return fired
-            results = await asyncio.gather(*(self._fire(row) for row in rows))
-            fired += sum(results)
-            if not any(results) or len(rows) < SWEEP_LIMIT:
-                return fired
+            last = rows[-1]
 
     async def next_due(self) -> datetime | None:
-        """Return when the next timer falls due."""
-        return await self._database.read(queue.next_timer)
+        """Return when the next timer falls due, of those that were not due at the last sweep."""
+        return await self._database.read(partial(queue.next_timer, after=self._swept))
 
     async def _fire(self, row: Values) -> bool:
         """Raise a timer's event; return whether the timer is gone with it."""

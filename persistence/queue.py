@@ -12,6 +12,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
+    literal,
     select,
     tuple_,
     update,
@@ -83,17 +84,24 @@ def next_effect(connection: Connection) -> datetime | None:
     return moment
 
 
-def due_timers(connection: Connection, now: datetime, most: int) -> list[Values]:
-    """Return up to `most` timers that are due, in the order in which they fell due."""
-    statement = (
-        select(_timers).where(_timers.c.due_at <= now).order_by(_timers.c.due_at, _timers.c.entity_id).limit(most)
-    )
+_TIMER_ORDER = [_timers.c.due_at, _timers.c.entity_id, _timers.c.machine, _timers.c.name]
+
+
+def due_timers(connection: Connection, now: datetime, most: int, after: Values | None = None) -> list[Values]:
+    """Return up to `most` timers that are due, in the order in which they fell due, beginning behind `after`."""
+    statement = select(_timers).where(_timers.c.due_at <= now).order_by(*_TIMER_ORDER).limit(most)
+    if after is not None:
+        last = [literal(after[column.name], column.type) for column in _TIMER_ORDER]
+        statement = statement.where(tuple_(*_TIMER_ORDER) > tuple_(*last))
     return [dict(row) for row in connection.execute(statement).mappings()]
 
 
-def next_timer(connection: Connection) -> datetime | None:
-    """Return when the next timer falls due."""
-    moment: datetime | None = connection.execute(select(func.min(_timers.c.due_at))).scalar()
+def next_timer(connection: Connection, after: datetime | None = None) -> datetime | None:
+    """Return when the next timer falls due, of those that fall due after a moment."""
+    statement = select(func.min(_timers.c.due_at))
+    if after is not None:
+        statement = statement.where(_timers.c.due_at > after)
+    moment: datetime | None = connection.execute(statement).scalar()
     return moment
 
 
