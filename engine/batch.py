@@ -15,18 +15,17 @@ import structlog
 from sqlalchemy import Connection
 
 from engine import records
+from engine.access import check_access
 from engine.envelope import (
     CascadeTooLong,
     Committed,
     DecisionFailed,
     DispatchError,
     Envelope,
-    Forbidden,
     KeyReused,
     NotFound,
     Outcome,
     Rejected,
-    Stale,
     Superseded,
 )
 from engine.rows import Journal, Lacking, Rows
@@ -35,7 +34,7 @@ from persistence.store import Changes, Store
 from persistence.tables import EffectRow, TimerRow
 from statemachines.commands import Add, Call, Cancel, Change, Send, Spawn, Start, StockMovement
 from statemachines.decision import Accepted, Refused, decide
-from statemachines.declaration import NEW, Actor, Entity, Event, Role
+from statemachines.declaration import NEW, Actor, Entity, Event
 from statemachines.ids import new_id
 from statemachines.machine import SYSTEM, Machine
 from statemachines.registry import Registry
@@ -242,7 +241,7 @@ class Batch:
                 raise CascadeTooLong(f"'{envelope.event.event_name}' led to more than {CASCADE_LIMIT} events")
             entity = self._rows.entity(step.machine, step.id, step.event)
             if step is first:
-                _check_access(machine, entity, envelope)
+                check_access(machine, entity, envelope)
             loaded = self._rows.loaded(step.machine, entity, step.event)
             decision = decide(step.machine, entity, step.event, self.now, loaded, step.actor)
             if isinstance(decision, Refused):
@@ -398,14 +397,3 @@ class Batch:
 def _id_of(envelope: Envelope) -> str:
     assert envelope.id is not None
     return envelope.id
-
-
-def _check_access(machine: Machine, entity: Entity, envelope: Envelope) -> None:
-    actor, event = envelope.actor, envelope.event
-    if actor.role is not Role.SYSTEM:
-        if not machine.shows(entity, actor):
-            raise NotFound(machine.name, entity.id)
-        if actor.role not in event.raised_by:
-            raise Forbidden(event.event_name, actor.role, sorted(event.raised_by))
-    if envelope.expected_version is not None and envelope.expected_version != entity.version:
-        raise Stale(envelope.expected_version, entity.version)
