@@ -16,7 +16,8 @@ from granian import Granian
 from granian.constants import Interfaces, Loops
 from granian.log import LogLevels
 
-from api.gate import Gate, Message, Receive, Scope, Send
+from api.body import Message, Receive
+from api.gate import Gate, Scope, Send
 from orderly import logs
 from orderly.service import Service
 from orderly.settings import Settings
