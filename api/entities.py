@@ -24,7 +24,11 @@ DEFAULT_LIMIT = 50
 
 Limit = Annotated[int, QueryParameter(ge=1, le=queries.PAGE_LIMIT, description="how many rows a page has")]
 Cursor = Annotated[str | None, QueryParameter(description="`next_cursor` of the page before", max_length=500)]
-Moment = Annotated[datetime | None, QueryParameter(description="with its offset from UTC, for example `Z`")]
+# Read by `_utc`: to the framework "null" would be no moment at all.
+Moment = Annotated[
+    str | None,
+    QueryParameter(description="with its offset from UTC, for example `Z`", schema_extra={"format": "date-time"}),
+]
 
 PAGING = frozenset({"limit", "cursor"})
 FILTERS = PAGING | {"state", "customer", "q", "created_after", "created_before", "in_state_since"}
@@ -41,14 +45,17 @@ def as_json(value: object, headers: Mapping[str, str] | None = None) -> Response
 
 
 def check_parameters(request: HttpRequest, known: frozenset[str]) -> None:
-    """Refuse parameters that would be ignored: a mistyped filter must not answer with everything.
+    """Refuse parameters that would be ignored: a mistyped or repeated filter must not answer with more than asked.
 
     Raises:
         ProblemError: there is one.
     """
-    for name in request.query_params:
+    names = [name for name, _ in request.query_params.multi_items()]
+    for name in names:
         if name not in known:
-            raise invalid_parameter(name, f"there is no such parameter; there are {', '.join(sorted(known))}")
+            raise invalid_parameter(name, f"no such parameter; there are {', '.join(sorted(known)) or 'none'}")
+        if names.count(name) > 1:
+            raise invalid_parameter(name, "is given twice")
 
 
 async def load(context: Context, machine: Machine, request: HttpRequest, entity_id: str) -> dict[str, Any]:
@@ -106,7 +113,11 @@ def _list(context: Context, machine: Machine) -> HTTPRouteHandler:
         created_after: Moment = None,
         created_before: Moment = None,
         in_state_since: Annotated[
-            datetime | None, QueryParameter(description="only those in their state since before then; needs `state`")
+            str | None,
+            QueryParameter(
+                description="only those in their state since before then; needs `state`",
+                schema_extra={"format": "date-time"},
+            ),
         ] = None,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
@@ -142,18 +153,21 @@ def _list(context: Context, machine: Machine) -> HTTPRouteHandler:
     )(handler)
 
 
-def _utc(name: str, moment: datetime | None) -> datetime | None:
+def _utc(name: str, text: str | None) -> datetime | None:
     """Return a moment in UTC.
 
     Raises:
-        ProblemError: it has no offset, or lies outside of the calendar.
+        ProblemError: it is none, has no offset, or lies outside of the calendar.
     """
-    if moment is None:
+    if text is None:
         return None
-    if moment.tzinfo is None:
-        raise invalid_parameter(name, "needs its offset from UTC, for example 2026-01-31T12:00:00Z")
     try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            raise invalid_parameter(name, "needs its offset from UTC, for example 2026-01-31T12:00:00Z")
         return moment.astimezone(UTC)
+    except ValueError:
+        raise invalid_parameter(name, "is no moment such as 2026-01-31T12:00:00Z") from None
     except OverflowError:
         raise invalid_parameter(name, "lies outside of the calendar") from None
 

@@ -71,7 +71,7 @@ class Gate:
     """The outermost layer around the application."""
 
     def __init__(self, app: App, keys: Keys, clock: Clock, random: Random, limits: Limits) -> None:
-        self._app = app
+        self.application = app
         self._keys = keys
         self._clock = clock
         self._random = random
@@ -82,7 +82,7 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.application(scope, receive, send)
             return
         request_id = scope["request_id"] = new_id("req", self._clock.now(), self._random)
         headers: dict[bytes, bytes] = dict(scope["headers"])
@@ -114,7 +114,7 @@ class Gate:
                 scope["method"] = "GET"
             elif method == "OPTIONS":
                 scope["method"] = "?"  # which no path takes, so that the refusal tells what it does take
-            await self._app(scope, receive, send_with_headers)
+            await self.application(scope, receive, send_with_headers)
         except Exception as error:
             if answered:
                 raise

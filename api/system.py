@@ -1,7 +1,7 @@
 """The routes about the service itself: machines, keys, health, metrics."""
 
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 import prometheus_client
@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.answers import EVERYWHERE, WITH_BODY, problems
 from api.context import HTTP_ROLES, Context, HttpRequest, actor_of, open_to
 from api.keys import KEY_LIFETIME, TooManyKeys
-from api.problems import not_found, of_dispatch_error, too_many_keys
+from api.problems import invalid_parameter, not_found, of_dispatch_error, too_many_keys
 from engine.envelope import Unavailable
 from persistence import queue, schema
 from statemachines.declaration import Role
@@ -116,6 +116,8 @@ def machines(context: Context) -> Router:
             Form | None, QueryParameter(description="how to show it; `findings` verifies it")
         ] = None,
     ) -> Response[dict[str, Any]]:
+        if format is None and "format" in request.query_params:  # to the framework "null" would be none at all
+            raise invalid_parameter("format", f"one of {', '.join(get_args(Form))}")
         if name not in context.registry:
             raise not_found(f"there is no machine '{name}'")
         return _shown(context.registry[name], format, request)
