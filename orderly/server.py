@@ -6,15 +6,20 @@ that dies is started again.
 """
 
 import errno
+import fcntl
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from math import ceil
+from pathlib import Path
 from typing import Any, Final
 
 import structlog
 from granian import Granian
 from granian.constants import Interfaces, Loops
 from granian.log import LogLevels
+from sqlalchemy.engine import make_url
 
 from api.body import Message, Receive
 from api.gate import Gate, Scope, Send
@@ -117,6 +122,28 @@ def settled(settings: Settings) -> Settings:
             "use --workers 1, or PostgreSQL as ORDERLY_DATABASE_URL=postgresql://user@host/orderly"
         )
     return settings.model_copy(update={"port": _free_port(settings.host, settings.port)})
+
+
+@contextmanager
+def sole(settings: Settings) -> Iterator[None]:
+    """Hold an embedded database for this server alone, for as long as the context lasts.
+
+    Raises:
+        Obstructed: another server holds it.
+    """
+    if not settings.is_sqlite:
+        yield
+        return
+    database = Path(make_url(settings.database_url).database or "")
+    with database.with_name(f"{database.name}-serving").open("ab") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Obstructed(
+                f"another server serves '{database}', and SQLite is written by one process: stop that "
+                "one, or use PostgreSQL as ORDERLY_DATABASE_URL=postgresql://user@host/orderly"
+            ) from error
+        yield
 
 
 def _free_port(host: str, port: int) -> int:

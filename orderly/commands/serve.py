@@ -37,12 +37,20 @@ def serve(
         logs.configure(settings.model_copy(update={"log_level": "warning"}))
         try:
             settings = server.settled(settings)
+            if not migrate:
+                require_database(settings)
+            with server.sole(settings):
+                asyncio.run(_prepare(settings, migrate=migrate, with_seed=seed))
+                say(f"serving on {_url(settings)} (API documentation at /docs); Ctrl-C ends it")
+                logs.configure(settings)
+                server.serve(settings)
         except server.Obstructed as error:
             fail(str(error), MISUSED)
-        asyncio.run(_prepare(settings, migrate=migrate, with_seed=seed))
-        say(f"serving on http://{settings.host}:{settings.port} (API documentation at /docs); Ctrl-C ends it")
-        logs.configure(settings)
-        server.serve(settings)
+
+
+def _url(settings: Settings) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{settings.port}"
 
 
 async def _prepare(settings: Settings, *, migrate: bool, with_seed: bool) -> None:
@@ -50,8 +58,6 @@ async def _prepare(settings: Settings, *, migrate: bool, with_seed: bool) -> Non
     from orderly.seed import seed
     from orderly.service import Service
 
-    if not migrate:
-        require_database(settings)
     async with Service.open(settings, migrate=migrate) as service:
         if with_seed:
             _introduce(await seed(service))

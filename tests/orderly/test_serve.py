@@ -143,6 +143,14 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
     assert "--port" in ended.stderr
 
 
+def test_a_second_server_on_the_same_sqlite_file_is_refused(tmp_path: Path) -> None:
+    with running(tmp_path):
+        ended = orderly(tmp_path, "serve", "--port", "0")
+        assert ended.returncode == 2
+        assert "another server serves '" in ended.stderr
+        assert orderly(tmp_path, "orders", "list").returncode == 0
+
+
 @pytest.mark.parametrize("host", ["no.such.host.invalid", "203.0.113.7"])
 def test_an_address_of_another_machine_is_refused(tmp_path: Path, host: str) -> None:
     ended = orderly(tmp_path, "serve", "--host", host)
