@@ -46,6 +46,23 @@ class Entry:
     refusals: Mapping[str, Refusal]
 
 
+def refuse_a_shop(connection: Connection) -> None:
+    """Refuse a database that a shop uses, before anything in it is touched.
+
+    Raises:
+        NotOurs: the database holds orders or products, and no replay's book.
+    """
+    tables = inspect(connection)
+    if tables.has_table(_books.name):
+        return
+    for table in (TABLES[Order], TABLES[Product]):
+        if tables.has_table(table.name) and connection.scalar(select(func.count()).select_from(table)):
+            raise NotOurs(
+                f"the database holds {table.name} that no replay made; replay into a new database, never into a "
+                "shop's own"
+            )
+
+
 def open_book(connection: Connection, plan: str) -> Entry:
     """Open the book of this plan, or begin it in an empty database.
 
@@ -56,13 +73,8 @@ def open_book(connection: Connection, plan: str) -> Entry:
     Raises:
         NotOurs: the database holds another plan's replay, or orders or products that no replay made.
     """
+    refuse_a_shop(connection)
     if not inspect(connection).has_table(_books.name):
-        for row in (Order, Product):
-            if connection.scalar(select(func.count()).select_from(TABLES[row])):
-                raise NotOurs(
-                    f"the database holds {TABLES[row].name} that no replay made; replay into a new database, "
-                    "never into a shop's own"
-                )
         _metadata.create_all(connection)
         connection.execute(insert(_books).values(plan=plan, done=0))
     book = connection.execute(select(_books)).one()

@@ -24,6 +24,7 @@ from orderly.replay.report import Report, make_report
 from orderly.replay.show import as_json, show
 from orderly.service import Service
 from orderly.settings import Settings
+from persistence.database import Database
 
 OWN_WAYS: Final = {
     "sqlite_synchronous": "NORMAL",  # what a power cut takes back, the next run does again
@@ -85,11 +86,21 @@ async def run(plan: Plan, source: str, settings: Settings, progress: driver.Prog
         progress: told how far it is.
     """
     own = settings.model_copy(update=OWN_WAYS)
+    await _refuse_a_shop(own)
     clock = VirtualClock(plan.steps[0].at if plan.steps else plan.until)
     async with Service.open(own, clock=clock, migrate=True) as service:
         refusals = await driver.Driver(service, clock, plan, plan.fingerprint(source)).run(progress)
         figures = await service.database.read(book.figures)
     return make_report(plan, refusals, figures)
+
+
+async def _refuse_a_shop(settings: Settings) -> None:
+    """Look before the database is even migrated."""
+    database = Database(settings.database_url)
+    try:
+        await database.read(book.refuse_a_shop)
+    finally:
+        await database.close()
 
 
 def _bar(shown: bool) -> Progress:  # noqa: FBT001
@@ -100,6 +111,7 @@ def _bar(shown: bool) -> Progress:  # noqa: FBT001
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
+        transient=True,
         disable=not shown,
     )
 

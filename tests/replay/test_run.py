@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, inspect, select
 
 from engine.envelope import Envelope
 from orderly.replay.book import NotOurs
@@ -136,6 +136,17 @@ async def test_never_runs_over_a_shops_own_database(plan: Plan, sqlite_url: str,
     with pytest.raises(NotOurs, match="orders that no replay made; replay into a new database"):
         await replay(plan, sqlite_url)
     assert not await rows(sqlite_url, Product)
+
+
+async def test_does_not_even_migrate_a_shops_own_database(plan: Plan, sqlite_url: str) -> None:
+    """A shop on an older version: one table, and no revision that this program knows."""
+    database = Database(sqlite_url)
+    await database.write(lambda connection: connection.exec_driver_sql("CREATE TABLE orders AS SELECT 'ord_1' AS id"))
+    with pytest.raises(NotOurs, match="orders that no replay made"):
+        await replay(plan, sqlite_url)
+    tables = await database.read(lambda connection: inspect(connection).get_table_names())
+    await database.close()
+    assert tables == ["orders"]
 
 
 async def test_refuses_a_database_that_a_shop_has_taken_over(
