@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,6 +24,9 @@ PAGE_LIMIT = 200
 
 class BadCursor(ValueError):
     """A cursor that no page of this list gave out."""
+
+    def __init__(self) -> None:
+        super().__init__("the cursor is not one of this list")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +56,20 @@ def _cursor_of(*values: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(plain).encode()).decode().rstrip("=")
 
 
-def _read_cursor(cursor: str, length: int) -> list[Any]:
+def _read_cursor(cursor: str, *kinds: type) -> list[Any]:
+    """Return the values of a cursor.
+
+    Raises:
+        BadCursor: they are not of these kinds.
+    """
     try:
         values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except ValueError as error:
-        raise BadCursor("the cursor is not one of this list") from error
-    if not isinstance(values, list) or len(values) != length:
-        raise BadCursor("the cursor is not one of this list")
+    except (ValueError, RecursionError) as error:
+        raise BadCursor from error
+    if not isinstance(values, list) or [type(value) for value in values] != list(kinds):
+        raise BadCursor
+    if any(isinstance(value, str) and not (value.isascii() and value.isprintable()) for value in values):
+        raise BadCursor
     return values
 
 
@@ -74,13 +84,13 @@ def list_entities(connection: Connection, machine: Machine, wanted: Filter, limi
     if wanted.state is not None:
         order = [table.c.state_since, table.c.id]
         if cursor:
-            since, last = _read_cursor(cursor, 2)
+            since, last = _read_cursor(cursor, str, str)
             statement = statement.where(tuple_(*order) > tuple_(_moment(since), last))
         statement = statement.order_by(*order)
     else:
         order = [table.c.created_at, table.c.id]
         if cursor:
-            created, last = _read_cursor(cursor, 2)
+            created, last = _read_cursor(cursor, str, str)
             statement = statement.where(tuple_(*order) < tuple_(_moment(created), last))
         statement = statement.order_by(table.c.created_at.desc(), table.c.id.desc())
     rows = _rows(connection, statement.limit(limit + 1))
@@ -89,11 +99,14 @@ def list_entities(connection: Connection, machine: Machine, wanted: Filter, limi
     return Page(rows[:limit], _cursor_of(rows[limit - 1][column], rows[limit - 1]["id"]) if more else None)
 
 
-def _moment(text: object) -> datetime:
+def _moment(text: str) -> datetime:
     try:
-        return datetime.fromisoformat(str(text))
+        moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise BadCursor("the cursor is not one of this list") from error
+        raise BadCursor from error
+    if moment.utcoffset() != timedelta(0):
+        raise BadCursor
+    return moment
 
 
 def _conditions(machine: Machine, wanted: Filter) -> list[ColumnElement[bool]]:
@@ -161,9 +174,9 @@ def list_history(connection: Connection, machine: Machine, id: str, limit: int, 
     table = TABLES[History]
     statement = select(table).where(table.c.machine == machine.name, table.c.entity_id == id)
     if cursor:
-        (version,) = _read_cursor(cursor, 1)
-        if not isinstance(version, int):
-            raise BadCursor("the cursor is not one of this list")
+        (version,) = _read_cursor(cursor, int)
+        if not 0 <= version < 2**63:
+            raise BadCursor
         statement = statement.where(table.c.version > version)
     rows = _rows(connection, statement.order_by(table.c.version).limit(limit + 1))
     return Page(rows[:limit], _cursor_of(rows[limit - 1]["version"]) if len(rows) > limit else None)

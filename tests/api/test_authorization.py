@@ -52,9 +52,9 @@ def described(service: Service) -> Iterator[Operation]:
 def declared(service: Service) -> dict[str, set[str] | None]:
     """Return who may do what by the machines' declarations; None is everybody, with or without a key."""
     table: dict[str, set[str] | None] = dict.fromkeys(OPEN)
-    table |= dict.fromkeys(FOR_ADMINS, {"admin"})
+    table |= {name: {"admin"} for name in FOR_ADMINS}
     table |= dict.fromkeys(FOR_ALL, HTTP_ROLES)
-    table |= dict.fromkeys(FOR_OPERATORS, {"admin", "merchant"})
+    table |= {name: {"admin", "merchant"} for name in FOR_OPERATORS}
     for machine in service.registry:
         for look in LOOKS:
             name = look.format(name=machine.name, plural=machine.plural)

@@ -27,9 +27,9 @@ async def test_an_unknown_address_is_not_found(shop: Shop, path: str) -> None:
     assert_problem(await shop.ann.get(path), 404, "not-found")
 
 
-@pytest.mark.parametrize("path", ["/orders/a%00b", "/orders?q=a%00b", "/orders/x/history?cursor=%00"])
-async def test_nul_in_an_address_is_malformed(any_shop: Shop, path: str) -> None:
-    assert_problem(await any_shop.ann.get(path), 400, "malformed")
+async def test_nul_in_an_address_is_malformed(any_shop: Shop) -> None:
+    for path in ("/orders/a%00b", "/orders?q=a%00b", "/orders/x/history?cursor=%00"):
+        assert_problem(await any_shop.ann.get(path), 400, "malformed")
 
 
 @pytest.mark.parametrize("place", ["", "/history", "/events", "/timers", "/effects"])
