@@ -9,8 +9,9 @@ import logging
 import re
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import msgspec
 import structlog
@@ -27,6 +28,7 @@ _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _API_KEY = re.compile(rb"(ord_live_[0-9A-Za-z]{12})_[0-9A-Za-z]+(?:_[0-9A-Za-z]+)?")
 _URL_PASSWORD = re.compile(rb"(://[^\s:/@\"]*):[^\s@/\"]+@")
 _DEPTH_LIMIT = 8
+_SCALARS = frozenset({str, int, bool, float, type(None)})
 
 _encode = msgspec.json.Encoder(enc_hook=repr).encode
 
@@ -45,7 +47,7 @@ def configure(settings: Settings, file: BinaryIO | None = None, *, cache: bool =
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.stdlib.add_logger_name,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _stamp,
             structlog.processors.format_exc_info,
             hide_secrets,
             _console() if settings.log_format == "console" else _in_order,
@@ -61,9 +63,19 @@ def configure(settings: Settings, file: BinaryIO | None = None, *, cache: bool =
     logging.getLogger("transitions").setLevel(logging.WARNING)
 
 
+def _stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    event["timestamp"] = datetime.now(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+    return event
+
+
 def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Hide the value of every field whose name speaks of a secret, at any depth."""
-    return cast(EventDict, _hide(event, _DEPTH_LIMIT))
+    for name, value in event.items():
+        if _is_secret(name):
+            event[name] = HIDDEN
+        elif type(value) not in _SCALARS:
+            event[name] = _hide(value, _DEPTH_LIMIT)
+    return event
 
 
 def _hide(value: object, depth: int) -> object:
