@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from orderly import logs
 from orderly.settings import BadSettings, Settings
-from persistence.database import Database, is_unavailable
+from persistence.database import Database, is_unavailable, sqlstate
 from statemachines.declaration import Actor, Role
 from statemachines.machine import Machine
 from statemachines.registry import MACHINES
@@ -24,6 +24,9 @@ if TYPE_CHECKING:  # importing it takes a second that `--help` need not wait for
     from orderly.service import Service
 
 T = TypeVar("T")
+
+_NO_ENTRY = frozenset({"28", "3D", "42"})
+"""Classes of SQLSTATE that a newcomer meets: no such role or a wrong password, no such database, no privilege."""
 
 REFUSED = 1
 """Exit code of what was understood and could not be done."""
@@ -81,7 +84,7 @@ def explained() -> Iterator[None]:
     except (Obstacle, BadSettings, NotReady) as error:
         fail(str(error), MISUSED)
     except (SQLAlchemyError, OSError) as error:
-        if not is_unavailable(error) and not hasattr(error, "sqlstate"):
+        if not is_unavailable(error) and (sqlstate(error) or "")[:2] not in _NO_ENTRY:
             raise
         fail(f"the database can't be used: {_first_line(error)}\ncheck ORDERLY_DATABASE_URL and that it runs", MISUSED)
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import make_url
 
 from orderly.seed import CATALOGUE, Seeded
 from statemachines.registry import MACHINES
@@ -207,3 +208,19 @@ def test_invoices_are_replayed_into_a_database_of_their_own(command: Command, tm
     missing = command("replay", "nofile.csv")
     assert missing.exit_code == 2
     assert "nofile.csv: No such file" in missing.output
+
+
+def test_a_postgresql_that_lets_nobody_in_is_said_in_words(
+    command: Command, postgresql: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = make_url(postgresql)
+    for wrong, said in (
+        (url.set(database="nothere"), '"nothere" does not exist'),
+        (url.set(username="nobody"), "nobody"),
+    ):
+        monkeypatch.setenv("ORDERLY_DATABASE_URL", wrong.render_as_string(hide_password=False))
+        for arguments in (["migrate"], ["orders", "list"], ["serve", "--port", "0"]):
+            done = command(*arguments)
+            assert (done.exit_code, done.exception.__class__) == (2, SystemExit)
+            assert said in done.output
+            assert "check ORDERLY_DATABASE_URL" in done.output
