@@ -19,7 +19,7 @@ def new_id(prefix: str, now: datetime, random: Random) -> str:
     milliseconds = (now - _EPOCH) // timedelta(milliseconds=1)
     bits = random.getrandbits(74)
     number = milliseconds << 80 | 7 << 76 | (bits >> 62) << 64 | 2 << 62 | bits & (1 << 62) - 1
-    return prefix + "_" + "".join(_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10))
+    return prefix + "_" + "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
 
 
 def is_id(text: str) -> bool:
