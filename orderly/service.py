@@ -90,7 +90,8 @@ class Service:
         Raises:
             NotReady: the database is not up to date, or holds entities in states that no machine declares.
         """
-        service = cls(settings, clock or SystemClock(), random or Random(SystemRandom().getrandbits(256)), machines)
+        chance = random or Random(SystemRandom().getrandbits(256))  # noqa: S311  (ids and jitter; no secret)
+        service = cls(settings, clock or SystemClock(), chance, machines)
         try:
             if migrate:
                 await schema.migrate(service.database)

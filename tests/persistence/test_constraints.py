@@ -71,7 +71,7 @@ async def test_history_is_never_emptied(filled) -> None:
         ("ck_stock_reorder_level", "UPDATE stock SET reorder_level = -1"),
         ("ck_orders_refunded", "UPDATE orders SET paid = 100, refunded = 101"),
         ("ck_orders_refunded", "UPDATE orders SET paid = 100, refunded = 60, refunding = 60"),
-        ("ck_orders_refunded", "UPDATE orders SET refunding = -1"),
+        ("ck_orders_refunds", "UPDATE orders SET refunding = -1"),
         ("ck_orders_paid", "UPDATE orders SET paid = -1"),
         ("ck_orders_total", "UPDATE orders SET total = 1000000000001"),
         ("ck_orders_stock_held", "UPDATE orders SET stock_held = 'lost'"),
