@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from string import ascii_lowercase, ascii_uppercase
 from types import SimpleNamespace
 from typing import Any
 
@@ -127,12 +128,16 @@ def _conditions(machine: Machine, wanted: Filter) -> list[ColumnElement[bool]]:
     return conditions
 
 
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
+"""Lower case as both databases see it: theirs leaves all but ASCII as it is."""
+
+
 def _begins(machine: Machine, name: str, text: str) -> ColumnElement[bool]:
     """Match a beginning as a range, which an index answers on both databases."""
     column = TABLES[machine.entity].c[name]
     if name == "id":
         return and_(column >= text, column < text + "\U0010ffff")
-    beginning = text.lower()
+    beginning = text.translate(_LOWER)
     return and_(func.lower(column) >= beginning, func.lower(column) < beginning + "\U0010ffff")
 
 
