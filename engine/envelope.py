@@ -43,7 +43,7 @@ class Envelope:
     event: Event
     actor: Actor
     id: str | None = None
-    """The entity's; None if the event creates it."""
+    """The entity's; None if the event creates it under a new name."""
     cause: str | None = None
     """What led to the event: a request, an effect, a timer, another event."""
     expected_version: int | None = None

@@ -120,8 +120,8 @@ class IdempotencyKeyRow(SQLModel, table=True):
     __tablename__ = "idempotency_keys"
     __table_args__ = (Index("ix_idempotency_keys_expires_at", "expires_at"),)
 
-    scope: str = Field(primary_key=True)
     key: str = Field(primary_key=True)
+    scope: str = Field(primary_key=True)
     fingerprint: str
     outcome: dict[str, Any] = Field(sa_type=JSON)  # not JSONB: a replayed answer has its fields in the same order
     expires_at: datetime

@@ -89,12 +89,12 @@ def upgrade() -> None:
     )
     op.create_table(
         "idempotency_keys",
-        sa.Column("scope", text(), nullable=False),
         sa.Column("key", text(), nullable=False),
+        sa.Column("scope", text(), nullable=False),
         sa.Column("fingerprint", text(), nullable=False),
         sa.Column("outcome", sa.JSON(), nullable=False),
         sa.Column("expires_at", MOMENT, nullable=False),
-        sa.PrimaryKeyConstraint("scope", "key"),
+        sa.PrimaryKeyConstraint("key", "scope"),
         sqlite_strict=True,
     )
     op.create_index("ix_idempotency_keys_expires_at", "idempotency_keys", ["expires_at"])
