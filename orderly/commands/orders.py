@@ -1,5 +1,6 @@
 """`orderly orders`: look at orders and raise events on them, in process, through the same dispatcher as the API."""
 
+from datetime import datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -142,8 +143,14 @@ def _print_table(title: str, rows: Rows, columns: list[str]) -> None:
     say(f"\n{title}")
     shown = table(*columns)
     for row in rows:
-        shown.add_row(*(f"{v:%F %T}" if hasattr(v := row[name], "strftime") else str(v or "-") for name in columns))
+        shown.add_row(*(_cell(row[name]) for name in columns))
     show_table(shown)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, datetime):
+        return f"{value:%F %T}"
+    return "-" if value is None else str(value)
 
 
 @app.command()
@@ -185,9 +192,10 @@ def send(
         show_json(
             {"state": outcome.state, "guard": outcome.guard, "reason": outcome.reason, "allowed": outcome.allowed}
         )
-    instead = f"\nin state '{outcome.state}' it takes: {', '.join(outcome.allowed)}" if outcome.allowed else ""
-    by = f" ({outcome.guard})" if outcome.guard else ""
-    fail(f"'{event}' was refused{by}: {outcome.reason}{instead}")
+    if outcome.guard is None:
+        fail(f"'{event}' was refused: {outcome.reason}")
+    instead = ", ".join(outcome.allowed)
+    fail(f"'{event}' was refused ({outcome.guard}): {outcome.reason}\nin state '{outcome.state}' it takes: {instead}")
 
 
 def _event(machine: Machine, name: str, payload: str) -> Event:
