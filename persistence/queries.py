@@ -165,9 +165,8 @@ def get_details(connection: Connection, machine: Machine, id: str) -> dict[str, 
 def count_states(connection: Connection, machine: Machine, owner: str | None = None) -> dict[str, int]:
     """Count a machine's entities by state."""
     table = TABLES[machine.entity]
-    statement = select(table.c.state, func.count()).where(*_conditions(machine, Filter(owner=owner)))
-    counts = connection.execute(statement.group_by(table.c.state)).tuples().all()
-    return dict(counts)
+    statement = select(table.c.state, func.count().label("number")).where(*_conditions(machine, Filter(owner=owner)))
+    return {row.state: row.number for row in connection.execute(statement.group_by(table.c.state))}
 
 
 def list_history(connection: Connection, machine: Machine, id: str, limit: int, cursor: str | None) -> Page:  # noqa: A002
