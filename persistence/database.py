@@ -92,7 +92,7 @@ class Database:
             return result
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        """Run `work`, which only reads, on one snapshot of the database."""
+        """Run `work`, which only reads, on a connection of its own."""
         async with self._reader.connect() as connection:
             return await connection.run_sync(work)
 
