@@ -6,21 +6,15 @@ value. SQLite runs in the process, so executing again costs next to nothing.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import (
-    Column,
-    Connection,
-    Table,
-    bindparam,
-    delete,
-    insert,
-    update,
-)
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import JSON, Column, Connection, Table
+from sqlalchemy.dialects import postgresql
+from sqlmodel.sql.sqltypes import UTCDateTime
 
 Values = dict[str, Any]
 
@@ -60,40 +54,60 @@ def bulk(connection: Connection) -> Bulk:
 
 class _SQLiteBulk(Bulk):
     def insert(self, table: Table, rows: Sequence[Values]) -> None:
-        self._connection.execute(insert(table), rows)
+        columns = tuple(rows[0])
+        self._run(_sqlite_insert(table, columns), table, columns, rows)
 
     def upsert(self, table: Table, rows: Sequence[Values]) -> None:
-        self._connection.execute(_sqlite_upsert(table), rows)
+        columns = tuple(rows[0])
+        self._run(_sqlite_insert(table, columns) + _on_conflict(table, columns), table, columns, rows)
 
     def update(self, table: Table, columns: tuple[str, ...], rows: Sequence[Values]) -> None:
-        self._connection.execute(_sqlite_update(table, columns), rows)
+        changes = ", ".join(f'"{name}" = ?' for name in columns)
+        sql = f"UPDATE {table.name} SET {changes} WHERE {_named(table)}"  # noqa: S608
+        self._run(sql, table, (*columns, *_keys(table)), rows)
 
     def delete(self, table: Table, rows: Sequence[Values]) -> None:
-        self._connection.execute(_sqlite_delete(table), rows)
+        self._run(f"DELETE FROM {table.name} WHERE {_named(table)}", table, _keys(table), rows)  # noqa: S608
+
+    def _run(self, sql: str, table: Table, names: tuple[str, ...], rows: Sequence[Values]) -> None:
+        writers = _sqlite_writers(table, names)
+        values = [[row[name] if write is None else write(row[name]) for name, write in writers] for row in rows]
+        self._connection.exec_driver_sql(sql, [tuple(each) for each in values])
 
 
 @cache
-def _sqlite_upsert(table: Table) -> Any:
-    statement = sqlite.insert(table)
-    keys = [column.name for column in table.primary_key.columns]
-    replaced = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
-    return statement.on_conflict_do_update(index_elements=keys, set_=replaced)
+def _sqlite_insert(table: Table, columns: tuple[str, ...]) -> str:
+    places = ", ".join("?" * len(columns))
+    return f"INSERT INTO {table.name} ({_listed(columns)}) VALUES ({places})"  # noqa: S608  (names from the declaration alone)
+
+
+def _named(table: Table) -> str:
+    return " AND ".join(f'"{column.name}" = ?' for column in table.primary_key.columns)
 
 
 @cache
-def _sqlite_update(table: Table, columns: tuple[str, ...]) -> Any:
-    values = {name: bindparam(name, type_=table.c[name].type) for name in columns}
-    return update(table).where(*_named(table)).values(values)
+def _sqlite_writers(table: Table, names: tuple[str, ...]) -> list[tuple[str, Callable[[Any], Any] | None]]:
+    """Return what turns each column's values into what SQLite stores; None where they are stored as they are."""
+    return [(name, _sqlite_writer(table.c[name.removeprefix(KEY)])) for name in names]
 
 
-@cache
-def _sqlite_delete(table: Table) -> Any:
-    return delete(table).where(*_named(table))
+def _sqlite_writer(column: Column[Any]) -> Callable[[Any], Any] | None:
+    match column.type:
+        case UTCDateTime():
+            return _write_moment
+        case JSON():
+            return _write_json
+        case _:
+            return None
 
 
-def _named(table: Table) -> list[Any]:
-    keys = table.primary_key.columns
-    return [column == bindparam(f"{KEY}{column.name}", type_=column.type) for column in keys]
+def _write_moment(moment: datetime | None) -> str | None:
+    """Write a moment as SQLAlchemy reads it: UTC, to the microsecond, without an offset."""
+    return None if moment is None else moment.astimezone(UTC).isoformat(" ", "microseconds")[:26]
+
+
+def _write_json(value: object) -> str | None:
+    return None if value is None else msgspec.json.encode(value).decode()
 
 
 class _PostgreSQLBulk(Bulk):
@@ -102,10 +116,7 @@ class _PostgreSQLBulk(Bulk):
 
     def upsert(self, table: Table, rows: Sequence[Values]) -> None:
         columns = tuple(rows[0])
-        keys = [column.name for column in table.primary_key.columns]
-        replaced = ", ".join(f'"{name}" = excluded."{name}"' for name in columns if name not in keys)
-        conflict = f" ON CONFLICT ({_listed(keys)}) DO UPDATE SET {replaced}"
-        self._run(_insert(table, columns) + conflict, rows)
+        self._run(_insert(table, columns) + _on_conflict(table, columns), rows)
 
     def update(self, table: Table, columns: tuple[str, ...], rows: Sequence[Values]) -> None:
         self._run(_update(table, columns), rows)
@@ -132,6 +143,13 @@ def _update(table: Table, columns: tuple[str, ...]) -> str:
 @cache
 def _delete(table: Table) -> str:
     return f"DELETE FROM {table.name} t USING {_rows(table, _keys(table))} WHERE {_matched(table)}"  # noqa: S608
+
+
+@cache
+def _on_conflict(table: Table, columns: tuple[str, ...]) -> str:
+    keys = [column.name for column in table.primary_key.columns]
+    replaced = ", ".join(f'"{name}" = excluded."{name}"' for name in columns if name not in keys)
+    return f" ON CONFLICT ({_listed(keys)}) DO UPDATE SET {replaced}"
 
 
 def _keys(table: Table) -> tuple[str, ...]:
