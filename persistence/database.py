@@ -1,20 +1,23 @@
 """One database, SQLite or PostgreSQL: how it is opened, and what a transaction is.
 
-Work on the database is a plain function of a SQLAlchemy `Connection`; it runs inside one transaction, with the driver's
-waiting hidden in a greenlet, so that the same code serves both databases.
+Work on the database is a plain function of a SQLAlchemy `Connection`; it runs inside one transaction, in a greenlet or
+in a thread, so that the same code serves both databases.
 """
 
 import asyncio
 import sqlite3
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 
 T = TypeVar("T")
 
@@ -43,7 +46,7 @@ class Database:
     updates or fails at once as "locked"), and several reading ones. PostgreSQL has one pool for both.
 
     Args:
-        url: ``sqlite:///file`` or ``postgresql://…``; the driver may be named (``+aiosqlite``, ``+asyncpg``).
+        url: ``sqlite:///file`` or ``postgresql://…``; the driver may be named (``+pysqlite``, ``+asyncpg``).
         pool_size: connections to PostgreSQL, or reading connections to SQLite.
         synchronous: SQLite's durability; NORMAL may lose the last commits when power fails.
     """
@@ -52,22 +55,13 @@ class Database:
         self.url = _with_driver(make_url(url))
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         options: dict[str, Any] = {"json_serializer": _to_json, "json_deserializer": msgspec.json.decode}
+        self._writer: _Connections
+        self._reader: _Connections
         if self.is_sqlite:
-            options["connect_args"] = {"isolation_level": None, "timeout": 30}
-            self._writer = create_async_engine(self.url, pool_size=1, max_overflow=0, pool_timeout=30, **options)
-            self._reader = create_async_engine(self.url, pool_size=pool_size, max_overflow=0, **options)
-            _configure_sqlite(self._writer, begin="BEGIN IMMEDIATE", synchronous=synchronous)
-            _configure_sqlite(self._reader, begin="BEGIN", synchronous=synchronous)
+            self._writer = _InThreads(self.url, 1, "BEGIN IMMEDIATE", synchronous, options)
+            self._reader = _InThreads(self.url, pool_size, "BEGIN", synchronous, options)
         else:
-            self._writer = self._reader = create_async_engine(
-                self.url,
-                pool_size=pool_size,
-                max_overflow=0,
-                pool_pre_ping=False,
-                pool_recycle=1800,
-                connect_args={"server_settings": POSTGRESQL_SETTINGS, "timeout": 5},
-                **options,
-            )
+            self._writer = self._reader = _InGreenlets(self.url, pool_size, options)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in one transaction and commit it.
@@ -75,48 +69,114 @@ class Database:
         Raises:
             CommitUnknown: the connection failed at COMMIT.
         """
-        async with self._writer.connect() as connection:
-            transaction = await connection.begin()
-            try:
-                result = await connection.run_sync(work)
-            except BaseException:
-                await asyncio.shield(_rolled_back(transaction.rollback()))
-                raise
-            try:
-                await transaction.commit()
-            except (DBAPIError, OSError) as error:
-                if not self.is_sqlite and sqlstate(error) in (SERIALIZATION_FAILURE, DEADLOCK):
-                    raise
-                await connection.invalidate()
-                raise CommitUnknown from error
-            return result
+        return await self._writer.run(partial(_in_transaction, work))
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work`, which only reads, on a connection of its own."""
-        async with self._reader.connect() as connection:
+        return await self._reader.run(work)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._writer.close()
+        await self._reader.close()
+
+
+def _in_transaction(work: Callable[[Connection], T], connection: Connection) -> T:
+    transaction = connection.begin()
+    try:
+        result = work(connection)
+    except BaseException:
+        with suppress(DBAPIError, OSError):  # a broken connection has rolled back by itself
+            transaction.rollback()
+        raise
+    try:
+        transaction.commit()
+    except (DBAPIError, OSError) as error:
+        if sqlstate(error) in (SERIALIZATION_FAILURE, DEADLOCK):
+            raise
+        connection.invalidate()
+        raise CommitUnknown from error
+    return result
+
+
+class _Connections(Protocol):
+    """A pool of connections, and how work on them leaves the event loop free."""
+
+    engine: Engine
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` on a connection."""
+        ...
+
+    async def close(self) -> None:
+        """Close every connection."""
+        ...
+
+
+class _InGreenlets:
+    """PostgreSQL by an asynchronous driver, whose waiting is hidden in a greenlet."""
+
+    def __init__(self, url: URL, pool_size: int, options: dict[str, Any]) -> None:
+        self._engine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_pre_ping=False,
+            pool_recycle=1800,
+            connect_args={"server_settings": POSTGRESQL_SETTINGS, "timeout": 5},
+            **options,
+        )
+        self.engine = self._engine.sync_engine
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` on a connection; cancelled, it is rolled back."""
+        async with self._engine.connect() as connection:
             return await connection.run_sync(work)
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._writer.dispose()
-        await self._reader.dispose()
+        await self._engine.dispose()
 
 
-async def _rolled_back(rollback: Any) -> None:
-    """Roll back as far as the connection still allows; a broken one has rolled back by itself."""
-    try:
-        await rollback
-    except (DBAPIError, OSError):
-        return
+class _InThreads:
+    """SQLite in threads, one for each connection: a batch is one hop away and back, however many statements it has."""
+
+    def __init__(self, url: URL, connections: int, begin: str, synchronous: str, options: dict[str, Any]) -> None:
+        self.engine = create_engine(
+            url,
+            pool_size=connections,
+            max_overflow=0,
+            connect_args={"isolation_level": None, "timeout": 30},
+            **options,
+        )
+        _configure_sqlite(self.engine, begin=begin, synchronous=synchronous)
+        self._threads = ThreadPoolExecutor(connections, thread_name_prefix="sqlite")
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` on a connection; once begun it runs to its end, whether or not its caller waits for it."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, work)
+
+    def _run(self, work: Callable[[Connection], T]) -> T:
+        with self.engine.connect() as connection:
+            return work(connection)
+
+    async def close(self) -> None:
+        """Finish what was begun, and close every connection."""
+        await asyncio.to_thread(self._threads.shutdown)
+        self.engine.dispose()
 
 
 def _with_driver(url: URL) -> URL:
-    drivers = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+    drivers = {
+        "sqlite": "sqlite+pysqlite",
+        "postgresql": "postgresql+asyncpg",
+        "postgres": "postgresql+asyncpg",
+    }
     return url.set(drivername=drivers.get(url.drivername, url.drivername))
 
 
-def _configure_sqlite(engine: AsyncEngine, *, begin: str, synchronous: str) -> None:
-    @event.listens_for(engine.sync_engine, "connect")
+def _configure_sqlite(engine: Engine, *, begin: str, synchronous: str) -> None:
+    @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: object) -> None:
         cursor = connection.cursor()
         for pragma in (
@@ -129,7 +189,7 @@ def _configure_sqlite(engine: AsyncEngine, *, begin: str, synchronous: str) -> N
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
-    @event.listens_for(engine.sync_engine, "begin")
+    @event.listens_for(engine, "begin")
     def begin_explicitly(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
 

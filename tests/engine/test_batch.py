@@ -152,7 +152,7 @@ def counted(database: Database) -> Iterator[list[str]]:
     def count(_connection, _cursor, statement, *_rest) -> None:
         statements.append(statement)
 
-    engine = database._writer.sync_engine
+    engine = database._writer.engine
     event.listen(engine, "before_cursor_execute", count)
     yield statements
     event.remove(engine, "before_cursor_execute", count)

@@ -97,10 +97,10 @@ def failures(*yards: Yard) -> Iterator[list[str]]:
         states.append(sqlstate(context.original_exception) or "")
 
     for yard in yards:
-        event.listen(yard.database._writer.sync_engine, "handle_error", note)
+        event.listen(yard.database._writer.engine, "handle_error", note)
     yield states
     for yard in yards:
-        event.remove(yard.database._writer.sync_engine, "handle_error", note)
+        event.remove(yard.database._writer.engine, "handle_error", note)
 
 
 async def test_the_victim_of_a_deadlock_is_run_again(two_yards) -> None:
@@ -136,7 +136,7 @@ async def test_a_serialization_failure_is_run_again(two_yards) -> None:
 async def locked(url: str, sku: str) -> AsyncIterator[None]:
     """Hold a shelf's lock, as a person with a console might."""
     database = Database(url)
-    async with database._writer.connect() as connection:
+    async with database._writer._engine.connect() as connection:
         await connection.execute(text("SELECT * FROM stock WHERE id = :sku FOR UPDATE"), {"sku": sku})
         yield
         await connection.rollback()

@@ -234,7 +234,7 @@ async def test_an_index_answers(full_url: str, asked: str) -> None:
         if not statement.startswith("EXPLAIN"):
             statements.append((statement, parameters))
 
-    event.listen(database._writer.sync_engine, "before_cursor_execute", note)
+    event.listen(database._writer.engine, "before_cursor_execute", note)
 
     def explain(connection: Connection) -> list[str]:
         ASKED[asked](connection)
@@ -243,8 +243,7 @@ async def test_an_index_answers(full_url: str, asked: str) -> None:
         connection.rollback()
         return [str(line[-1]) for plan in plans for line in plan]
 
-    async with database._writer.connect() as connection:
-        plan = await connection.run_sync(explain)
+    plan = await database._writer.run(explain)
     await database.close()
     assert plan
     big = "orders|history|effects|timers"
