@@ -5,6 +5,7 @@ core.
 """
 
 import json
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -42,10 +43,10 @@ LINES = {
 
 
 def test_every_line_of_half_a_year_is_accounted_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert REAL.exists(), (
-        f"the file of real invoices is not at ../shared/data/{REAL.name} beside the repository; put it there, "
-        "or leave this test out with --deselect tests/replay/test_real_invoices.py"
-    )
+    if not REAL.exists():
+        missing = f"the file of real invoices is not at ../shared/data/{REAL.name} beside the repository"
+        assert "CI" not in os.environ, missing
+        pytest.skip(missing)
     settings = Settings(database_url=f"sqlite:///{tmp_path / 'replay.db'}")
 
     def report() -> dict[str, Any]:
