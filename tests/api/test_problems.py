@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from api.keys import _checksum
 from engine.clock import VirtualClock
+from persistence.database import Database
 from tests.api.conftest import OpenShop
 from tests.api.shop import Shop, assert_problem
 
@@ -133,7 +134,7 @@ async def test_a_full_queue_is_no_error_of_the_callers(open_shop: OpenShop) -> N
 
 async def test_without_its_database_the_service_asks_for_patience(shop: Shop) -> None:
     order = await shop.pending()
-    await shop.service.database.close()
+    _disconnect(shop.service.database)
     _block(Path(str(shop.service.database.url.database)))
     for answer in (
         await shop.ann.get(f"/orders/{order}"),
@@ -147,6 +148,12 @@ async def test_without_its_database_the_service_asks_for_patience(shop: Shop) ->
         assert "sqlite" not in str(problem).lower()
         assert "Error" not in str(problem)
     assert (await shop.nobody.get("/health/live")).status_code == 200
+
+
+def _disconnect(database: Database) -> None:
+    """Close the connections that stand, so that new ones have to be made."""
+    database._writer.engine.dispose()
+    database._reader.engine.dispose()
 
 
 def _block(file: Path) -> None:
