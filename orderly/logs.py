@@ -61,6 +61,15 @@ def configure(settings: Settings, file: BinaryIO | None = None, *, cache: bool =
     logging.basicConfig(handlers=[_Forward()], level=max(level, logging.WARNING), force=True)
     logging.captureWarnings(capture=True)
     logging.getLogger("transitions").setLevel(logging.WARNING)
+    _hear("_granian")
+
+
+def _hear(library: str) -> None:
+    """Let a library's lines go the way of all lines, whatever it set up for itself."""
+    logger = logging.getLogger(library)
+    logger.handlers.clear()
+    logger.setLevel(logging.NOTSET)
+    logger.propagate, logger.disabled = True, False
 
 
 def _stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
