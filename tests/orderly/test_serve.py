@@ -111,6 +111,7 @@ def test_a_process_that_is_killed_is_replaced(tmp_path: Path, postgresql_url: st
         os.kill(before[0], signal.SIGKILL)
         after = until(lambda: len(found := server.workers()) == 2 and before[0] not in found and found, "a new one")
         assert before[1] in after
+        until(server.answers, "it answers again: the other process may have been starting still")
         with server.client("customer") as ann:
             assert [ann.post("/orders", json=BASKET).status_code for _ in range(10)] == [201] * 10
         assert server.terminate() == 0
