@@ -12,7 +12,7 @@ from random import Random
 import structlog
 
 from engine.clock import Clock
-from engine.dispatcher import CommittedBatch, Dispatcher
+from engine.dispatcher import Dispatcher
 from engine.envelope import Claim, DispatchError, Envelope, Superseded, Unavailable
 from gateways.port import Attempt, Done, Handlers, NoAnswer
 from persistence import queue
@@ -171,8 +171,3 @@ class EffectRunner:
     async def next_due(self) -> datetime | None:
         """Return when the next effect falls due."""
         return await self._database.read(queue.next_effect)
-
-
-def asks_effects(batch: CommittedBatch) -> bool:
-    """Tell whether a batch asked for effects."""
-    return bool(batch.changes.effects)

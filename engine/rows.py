@@ -154,10 +154,6 @@ class Rows:
             if isinstance(row, load.row) and getattr(row, load.by) == entity.id
         ]
 
-    def as_loaded(self, row: SQLModel) -> Values:
-        """Return a row's columns as the database has them."""
-        return self._original[id(row)]
-
     def collect(self, journals: Iterable[Journal], changes: Changes) -> None:
         """Turn what the journals changed into rows to write."""
         journals = list(journals)
