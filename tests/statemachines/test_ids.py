@@ -1,5 +1,6 @@
 """TypeIDs: sortable by creation, of a fixed format, with a typed prefix."""
 
+import re
 import uuid
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -7,7 +8,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from statemachines.ids import is_id, new_id
+from statemachines.ids import new_id
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 moments = st.datetimes(datetime(2000, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
@@ -25,9 +26,7 @@ def uuid_of(id_: str) -> uuid.UUID:
 def test_an_id_is_a_typeid_with_its_prefix(prefix, now, seed):
     id_ = new_id(prefix, now, Random(seed))
 
-    assert is_id(id_)
-    assert id_.startswith(prefix + "_")
-    assert len(id_) == len(prefix) + 27
+    assert re.fullmatch(prefix + "_[0-7][0-9a-hjkmnp-tv-z]{25}", id_)
 
 
 @given(moments, st.integers())
@@ -52,13 +51,5 @@ def test_ids_of_one_moment_differ():
     assert len({new_id("ord", now, random) for _ in range(10_000)}) == 10_000
 
 
-def test_the_published_example_is_an_id():
-    assert is_id("prefix_01h455vb4pex5vsknk084sn02q")
+def test_the_published_example_is_read_as_its_authors_read_it():
     assert uuid_of("prefix_01h455vb4pex5vsknk084sn02q") == uuid.UUID("01890a5d-ac96-774b-bcce-b302099a8057")
-
-
-def test_what_only_looks_like_an_id_is_none():
-    wrong = ["", "ord", "ord_", "ord_8zzzzzzzzzzzzzzzzzzzzzzzzz", "ORD_01h455vb4pex5vsknk084sn02q"]
-    wrong += ["ord_01h455vb4pex5vsknk084sn02", "ord_01h455vb4pex5vsknk084sn02q\n", "ord_01h455vb4pex5vsknk084snu2q"]
-
-    assert not any(is_id(text) for text in wrong)
