@@ -65,15 +65,18 @@ def effect(machine: Machine, entity: Entity, call: Call, *, effect_id: str, even
         "machine": machine.name,
         "entity_id": entity.id,
         "name": call.effect.name,
+        "destination": call.effect.destination,
         "arguments": payload(call.arguments),
         "status": "pending",
         "attempts": 0,
+        "lost": 0,
         "token": 0,
         "due_at": now,
         "outcome": None,
         "error": None,
         "cause": event_id,
         "created_at": now,
+        "retrying_since": now,
         "finished_at": None,
     }
 
@@ -89,14 +92,17 @@ def finished(effect_row: Values, event: Event, outcome: Outcome, now: datetime) 
     }
 
 
-def timer(machine: Machine, entity: Entity, name: str, event: str, due_at: datetime, event_id: str) -> Values:
-    """Return the row of a timer."""
+def timer(
+    machine: Machine, entity: Entity, name: str, event: str, due_at: datetime, event_id: str, fired: int = 0
+) -> Values:
+    """Return the row of a timer that has fired so often."""
     return {
         "machine": machine.name,
         "entity_id": entity.id,
         "name": name,
         "event": event,
         "due_at": due_at,
+        "fired": fired,
         "cause": event_id,
     }
 

@@ -74,11 +74,12 @@ class EffectRow(SQLModel, table=True):
         CheckConstraint("attempts >= 0", name="ck_effects_attempts"),
         Index(
             "ix_effects_due",
+            "destination",
             "due_at",
             sqlite_where=Column("status").in_(["pending", "running"]),
             postgresql_where=Column("status").in_(["pending", "running"]),
         ),
-        Index("ix_effects_entity", "machine", "entity_id", "id"),
+        Index("ix_effects_entity", "entity_id", "id"),
         Index("ix_effects_status", "status", "id"),
     )
 
@@ -86,9 +87,13 @@ class EffectRow(SQLModel, table=True):
     machine: str
     entity_id: str
     name: str
+    destination: str
+    """The gateway that makes the call: the name's beginning."""
     arguments: dict[str, Any] = Field(sa_type=Json)
     status: str = "pending"
     attempts: int = 0
+    lost: int = 0
+    """How many claims ended with the loss of their runner, without a word."""
     token: int = 0
     """Grows with every claim; only the claim that holds the newest may report an outcome."""
     due_at: datetime
@@ -97,7 +102,21 @@ class EffectRow(SQLModel, table=True):
     error: str | None = None
     cause: str
     created_at: datetime
+    retrying_since: datetime
+    """When it was asked for, or when a person last had it tried again."""
     finished_at: datetime | None = None
+
+
+class EffectAttemptRow(SQLModel, table=True):
+    """One attempt at an effect that ended without an answer."""
+
+    __tablename__ = "effect_attempts"
+
+    effect_id: str = Field(primary_key=True)
+    token: int = Field(primary_key=True)
+    began_at: datetime
+    ended_at: datetime
+    error: str
 
 
 class TimerRow(SQLModel, table=True):
@@ -111,6 +130,8 @@ class TimerRow(SQLModel, table=True):
     name: str = Field(primary_key=True)
     event: str
     due_at: datetime
+    fired: int = 0
+    """How often a reminder has fired already."""
     cause: str
 
 
@@ -216,7 +237,7 @@ def _integer(_type: object, _compiler: object, **_options: object) -> str:
 
 
 TABLES: dict[type[SQLModel], Table] = {row: table_of(row) for row in rows_of(MACHINES)}
-for _row in (History, EffectRow, TimerRow, IdempotencyKeyRow, ApiKeyRow):
+for _row in (History, EffectRow, EffectAttemptRow, TimerRow, IdempotencyKeyRow, ApiKeyRow):
     TABLES[_row] = table_of(_row)
 
 metadata = SQLModel.metadata

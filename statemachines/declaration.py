@@ -5,7 +5,7 @@ A declaration is data. `statemachines.machine` checks it, compiles it and answer
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -84,21 +84,76 @@ class Event(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
-    """One kind of outbound call: its arguments and the events that report how it ended.
+class Retry:
+    """When an attempt that got no answer is followed by another."""
 
-    The outcome is written into the fields of `ok` (what the other side answered) or `failed` (why it will not be done).
+    attempts: int = 8
+    """How many attempts may end without an answer before the effect is given up."""
+    first_delay: timedelta = timedelta(seconds=2)
+    """The longest pause after the first attempt."""
+    factor: float = 2.0
+    """By how much the longest pause grows with every attempt."""
+    longest_delay: timedelta = timedelta(minutes=10)
+    within: timedelta = timedelta(hours=23)
+    """No attempt begins later than this; shorter than the day for which gateways remember idempotency keys."""
+
+    def pause(self, attempts: int, chance: float) -> timedelta:
+        """Return the pause after so many attempts: anything up to the longest, so that callers spread out.
+
+        Args:
+            attempts: how many were made, at least one.
+            chance: from 0 to 1.
+        """
+        longest = min(
+            self.longest_delay.total_seconds(), self.first_delay.total_seconds() * self.factor ** (attempts - 1)
+        )
+        return timedelta(seconds=longest * chance)
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """For how long an answer may be used again instead of asking anew."""
+
+    by: tuple[str, ...]
+    """The arguments that make two calls the same."""
+    lifetime: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One kind of outbound call: its arguments, the events that report how it ended, and how often it is tried.
+
+    The outcome is written into the fields of `ok` (what the other side answered), `failed` (why it will not be done) or
+    `action` (what the customer has to do first).
     """
 
     name: str
     """The gateway and what is asked of it, for example ``payments.charge``."""
     arguments: type[BaseModel]
-    ok: type[Event]
-    failed: type[Event]
+    ok: type[Event] | None = None
+    """Without it nothing is raised: the outcome stands in the effect's row alone."""
+    failed: type[Event] | None = None
+    """Without it a refusal parks the effect for a person."""
+    action: type[Event] | None = None
+    """Raised if the customer has to do something first; how it ends is then heard by a webhook."""
     timeout: timedelta = timedelta(seconds=15)
     """How long one attempt may take."""
-    attempts: int = 8
-    """How many attempts may end without an answer before the effect is parked for a person."""
+    retry: Retry = Retry()
+    fallback: Mapping[str, Any] | None = field(default=None, hash=False)
+    """What fills `ok` when the effect is given up, where losing it is acceptable; without it the effect is parked."""
+    cache: Cache | None = None
+    editable: tuple[str, ...] = ()
+    """The arguments that an admin may put right before having it tried again."""
+
+    @property
+    def destination(self) -> str:
+        """The gateway: calls to one destination share their limits and their circuit breaker."""
+        return self.name.partition(".")[0]
+
+    @property
+    def outcomes(self) -> tuple[type[Event], ...]:
+        """The events that may report how it ended."""
+        return tuple(event for event in (self.ok, self.failed, self.action) if event is not None)
 
 
 F = TypeVar("F", bound=Callable[..., object])

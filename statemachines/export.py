@@ -95,10 +95,14 @@ def _effect(effect: Effect) -> Json:
         "name": effect.name,
         "description": _doc(effect.arguments),
         "arguments": effect.arguments.model_json_schema(),
-        "ok": effect.ok.event_name,
-        "failed": effect.failed.event_name,
+        **{
+            outcome: event.event_name if event else None
+            for outcome, event in (("ok", effect.ok), ("failed", effect.failed), ("action", effect.action))
+        },
         "timeout_seconds": effect.timeout.total_seconds(),
-        "attempts": effect.attempts,
+        "attempts": effect.retry.attempts,
+        "within_seconds": effect.retry.within.total_seconds(),
+        "editable": list(effect.editable),
     }
 
 

@@ -225,7 +225,7 @@ class Machine:
         return after.duration if isinstance(after.duration, timedelta) else self._inject(after.duration)
 
     def _awaits_outcome(self, row: Transition) -> bool:
-        outcomes = {event for effect in self.effects_of(row) for event in (effect.ok, effect.failed)}
+        outcomes = {event for effect in self.effects_of(row) for event in effect.outcomes}
         return any(
             other.event in outcomes and row.target in other.sources and other.target not in (None, row.target)
             for other in self.transitions

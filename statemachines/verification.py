@@ -86,7 +86,7 @@ def _unanswered_effects(machine: Machine) -> Iterator[Finding]:
         for effect in machine.effects_of(row):
             asked_in = {row.target} if row.target is not None else set(row.sources)
             later = _closure(asked_in, partial(_unguarded_ways, machine, effect))
-            for state, outcome in ((state, outcome) for state in machine.states for outcome in _outcomes(effect)):
+            for state, outcome in ((state, outcome) for state in machine.states for outcome in effect.outcomes):
                 if state not in later or any(
                     other.event is outcome for other in machine.rows_for(state, outcome.event_name)
                 ):
@@ -105,7 +105,7 @@ def _unanswered_effects(machine: Machine) -> Iterator[Finding]:
 def _unguarded_ways(machine: Machine, effect: Effect, state: str) -> Iterator[str]:
     """Yield where `state` may lead while the effect is without an answer, and no guard might know of it."""
     for row in machine.transitions:
-        if state in row.sources and row.target and not row.guards and row.event not in _outcomes(effect):
+        if state in row.sources and row.target and not row.guards and row.event not in effect.outcomes:
             yield row.target
 
 
@@ -137,20 +137,13 @@ def _raised(machines: list[Machine]) -> set[type[Event]]:
         raised.update(event for event in machine.events.values() if event.raised_by)
         raised.update(after.fire for state in machine.states.values() for after in state.timeouts)
         raised.update(
-            outcome
-            for row in machine.transitions
-            for effect in machine.effects_of(row)
-            for outcome in _outcomes(effect)
+            outcome for row in machine.transitions for effect in machine.effects_of(row) for outcome in effect.outcomes
         )
         actions = [action for state in machine.states.values() for action in (*state.entry, *state.exit)]
         actions += [action for row in machine.transitions for action in row.actions]
         named = [thing for action in actions for thing in mentions(action)]
         raised.update(thing for thing in named if isinstance(thing, type) and issubclass(thing, Event))
     return raised
-
-
-def _outcomes(effect: Effect) -> tuple[type[Event], type[Event]]:
-    return effect.ok, effect.failed
 
 
 def _names(row: Transition) -> set[str]:
