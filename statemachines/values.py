@@ -95,6 +95,14 @@ PaymentToken = Annotated[
 ]
 """A payment provider's token for a payment method; never a card number."""
 
+Url = Annotated[
+    str,
+    Field(
+        pattern=r"^https?://[^\x00-\x20\x7f\s\"<>\\^`{|}]{1,2000}$", examples=["https://carrier.example/track/JD0146"]
+    ),
+]
+"""An absolute web address, safe to stand in a link."""
+
 
 def money(amount: int, currency: str) -> str:
     """Format minor units for a person: ``1250, "EUR"`` becomes ``12.50 EUR``."""

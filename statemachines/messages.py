@@ -1,0 +1,261 @@
+"""Messages to people: by mail, by SMS, to a chat channel.
+
+A mail is a template and the values it shows. Each template is a class here, so that an action can't ask for a mail with
+a value missing: ``yield mail("ann@shop.example", OrderShipped(order="ord_1", tracking="JD0146"))``. Its words stand in
+`gateways/templates/`, in files of the same name.
+"""
+
+from datetime import date, datetime, timedelta
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from statemachines.carrier import CarrierReference
+from statemachines.commands import Call
+from statemachines.declaration import Effect, Retry
+from statemachines.values import Amount, Count, Currency, Name, Quantity, Reference, Sku, Text, Url, WholeNumber
+
+MailAddress = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}"
+        r"@[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$",
+        max_length=254,
+        examples=["ann@shop.example"],
+    ),
+]
+"""One mail address without a display name: what the HTML standard takes as one (4.10.5.1.5), within SMTP's lengths."""
+
+PhoneNumber = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$", examples=["+491701234567"])]
+"""A telephone number in E.164: a plus sign, the country's code and the rest, 15 digits at most."""
+
+Paragraphs = Annotated[str, Field(max_length=4000)]
+"""A longer text, in paragraphs."""
+
+Sum = Annotated[int, WholeNumber, Field(ge=0)]
+"""Money in minor units, added up over many orders."""
+
+
+class Template(BaseModel):
+    """The values that one mail shows. Amounts are minor units; the template formats them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class MailLine(BaseModel):
+    """One line of an order, as the customer reads it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Name
+    quantity: Quantity
+    unit_price: Amount
+
+
+class OrderConfirmed(Template):
+    """To the customer: the order is paid and taken."""
+
+    template: Literal["order_confirmed"] = "order_confirmed"
+    order: Reference
+    lines: tuple[MailLine, ...] = Field(min_length=1)
+    total: Amount
+    currency: Currency
+
+
+class PaymentFailed(Template):
+    """To the customer: the payment was declined."""
+
+    template: Literal["payment_failed"] = "payment_failed"
+    order: Reference
+    amount: Amount
+    currency: Currency
+    reason: Name
+    tries_left: Count
+    """How often it may be tried again; 0 if the order is off."""
+
+
+class OrderShipped(Template):
+    """To the customer: the parcel left the house."""
+
+    template: Literal["order_shipped"] = "order_shipped"
+    order: Reference
+    tracking: CarrierReference | None = None
+    tracking_url: Url | None = None
+
+
+class OrderCancelled(Template):
+    """To the customer: the order is off."""
+
+    template: Literal["order_cancelled"] = "order_cancelled"
+    order: Reference
+    reason: Text | None = None
+    refund: Amount
+    """What is given back; 0 if nothing was paid."""
+    currency: Currency
+
+
+class RefundMade(Template):
+    """To the customer: money was given back."""
+
+    template: Literal["refund_made"] = "refund_made"
+    order: Reference
+    amount: Amount
+    currency: Currency
+
+
+class ApprovalRequested(Template):
+    """To an approver: something waits for a decision."""
+
+    template: Literal["approval_requested"] = "approval_requested"
+    subject: Reference
+    """What waits, by its id."""
+    amount: Amount
+    currency: Currency
+    requested_by: Name
+    reason: Text | None = None
+    expires_at: datetime | None = None
+
+
+class PaymentReminder(Template):
+    """To the customer: an order was begun and not paid."""
+
+    template: Literal["payment_reminder"] = "payment_reminder"
+    order: Reference
+    total: Amount
+    currency: Currency
+    expires_at: datetime | None = None
+    """When it lapses, if it does."""
+
+
+class StockLow(Template):
+    """To the merchant: a product runs out."""
+
+    template: Literal["stock_low"] = "stock_low"
+    sku: Sku
+    name: Name
+    available: Count
+    reorder_level: Count
+
+
+class Takings(BaseModel):
+    """The sales of some days in one currency."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    currency: Currency
+    orders: Sum
+    revenue: Sum
+    average: Sum
+
+
+class Bestseller(BaseModel):
+    """A product and how many pieces of it were sold."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sku: Sku
+    quantity: Sum
+
+
+class DailyReport(Template):
+    """To the merchant: what a day brought."""
+
+    template: Literal["daily_report"] = "daily_report"
+    day: date
+    takings: tuple[Takings, ...]
+    narrative: Paragraphs = ""
+    """The day told in words; empty if nobody tells it."""
+
+
+class WeeklySummary(Template):
+    """To the merchant: what a week brought."""
+
+    template: Literal["weekly_summary"] = "weekly_summary"
+    first_day: date
+    last_day: date
+    takings: tuple[Takings, ...]
+    bestsellers: tuple[Bestseller, ...] = Field(default=(), max_length=20)
+    cancelled: Sum
+    """Orders that were called off."""
+    waiting: Sum
+    """Orders that need a person."""
+
+
+class SubscriptionDisabled(Template):
+    """To the merchant: nothing more is delivered to a webhook endpoint, after lasting failure."""
+
+    template: Literal["subscription_disabled"] = "subscription_disabled"
+    subscription: Reference
+    host: Name
+    """The endpoint's host alone; the rest of its address may hold a secret."""
+    failing_since: datetime
+    reason: Name
+
+
+AnyTemplate = Annotated[
+    OrderConfirmed
+    | PaymentFailed
+    | OrderShipped
+    | OrderCancelled
+    | RefundMade
+    | ApprovalRequested
+    | PaymentReminder
+    | StockLow
+    | DailyReport
+    | WeeklySummary
+    | SubscriptionDisabled,
+    Field(discriminator="template"),
+]
+
+
+class SendMail(BaseModel):
+    """Send one mail to one person."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    to: MailAddress
+    message: AnyTemplate
+    reply_to: MailAddress | None = None
+
+
+class SendSms(BaseModel):
+    """Send a short text to a telephone."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    to: PhoneNumber
+    text: Text
+
+
+class PostMessage(BaseModel):
+    """Post a text to the shop's chat channel."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    text: Paragraphs = Field(min_length=1)
+
+
+SEND_MAIL = Effect(
+    "mail.send",
+    SendMail,
+    # A server that greylists wants to be asked again after minutes, one that is down may be so for a night.
+    retry=Retry(
+        attempts=8,
+        first_delay=timedelta(minutes=1),
+        factor=3,
+        longest_delay=timedelta(hours=12),
+        within=timedelta(hours=24),
+    ),
+    editable=("to", "reply_to"),
+)
+SEND_SMS = Effect("sms.send", SendSms, editable=("to",))
+POST_MESSAGE = Effect("chat.post", PostMessage)
+
+
+def mail(to: str, message: AnyTemplate, reply_to: str | None = None) -> Call:
+    """Return the command that sends `message` to one address; an action that yields it is marked ``@asks(SEND_MAIL)``.
+
+    Raises:
+        ValidationError: an address is none.
+    """
+    return Call(SEND_MAIL, SendMail(to=to, message=message, reply_to=reply_to))
