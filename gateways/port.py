@@ -46,3 +46,6 @@ class NoAnswer(Exception):
 Answer = Done | Refused
 Handler = Callable[[Attempt], Awaitable[Answer]]
 Handlers = Mapping[str, Handler]
+
+SANDBOX_MEMORY = 1000
+"""How many of the things sent last a sandbox keeps, to be looked at."""
