@@ -32,7 +32,7 @@ from gateways.port import NoAnswer
 
 CONNECT_TIMEOUT = timedelta(seconds=3)
 READ_TIMEOUT = timedelta(seconds=10)
-"""How long a peer may be silent."""
+"""How long a peer may be silent, unless more is said."""
 
 KEPT_ALIVE = timedelta(seconds=30)
 """How long an idle connection is used again."""
@@ -92,12 +92,20 @@ class HttpPeer:
         base_url: where its paths begin, for example ``https://api.example.com/v1``.
         headers: sent with every request.
         connections: how many calls may be made at a time; at least the concurrency limit of the effects that use it.
+        silence: how long the peer may be silent.
 
     Raises:
         ValueError: the address or a header cannot be sent. The message never holds a header's value.
     """
 
-    def __init__(self, base_url: str, *, headers: Mapping[str, str] | None = None, connections: int = 20) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        connections: int = 20,
+        silence: timedelta = READ_TIMEOUT,
+    ) -> None:
         try:
             url = httpx.URL(base_url)
         except httpx.InvalidURL:
@@ -110,6 +118,7 @@ class HttpPeer:
         self._base = str(url).rstrip("/")
         self._headers = {"Accept-Encoding": "identity", **(headers or {})}
         self._connections = connections
+        self._silence = silence.total_seconds()
         self._busy = 0
         self._closed = False
         self._idle: list[httpx.AsyncHTTPTransport] = []
@@ -144,7 +153,7 @@ class HttpPeer:
                 429 or 5xx. The reason holds neither address nor secret nor body.
         """
         seconds = timeout.total_seconds()
-        reading = min(READ_TIMEOUT.total_seconds(), seconds)
+        reading = min(self._silence, seconds)
         # The connection and its TLS handshake have this time each: when the call's time is up, both are over.
         connecting = min(CONNECT_TIMEOUT.total_seconds(), seconds / 3)
         request = httpx.Request(
