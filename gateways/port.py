@@ -35,6 +35,13 @@ class Refused:
     values: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class ActionRequired:
+    """The customer has to do something first; the values fill the effect's `action` event, a webhook tells the end."""
+
+    values: Mapping[str, Any]
+
+
 class NoAnswer(Exception):
     """Whether the other side did it is not known, or it could not be reached; the same attempt may be made again."""
 
@@ -43,7 +50,7 @@ class NoAnswer(Exception):
         self.retry_after = retry_after
 
 
-Answer = Done | Refused
+Answer = Done | Refused | ActionRequired
 Handler = Callable[[Attempt], Awaitable[Answer]]
 Handlers = Mapping[str, Handler]
 

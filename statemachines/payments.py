@@ -1,9 +1,14 @@
-"""What is asked of a payment gateway, and the answers it may give."""
+"""What is asked of a payment gateway, and the answers it may give.
+
+Money is taken at once (`CHARGE`), or held ready first (`AUTHORIZE`) and then taken in full or in part (`CAPTURE`) or
+let go (`VOID`). What was taken is given back in one piece or in several (`REFUND`). A payment method is a gateway's
+token, never a card number.
+"""
 
 from pydantic import BaseModel
 
 from statemachines.declaration import Effect, Event
-from statemachines.values import Amount, Currency, Name, PositiveAmount
+from statemachines.values import Amount, Currency, Name, PaymentToken, PositiveAmount, Url
 
 
 class Charged(Event):
@@ -15,9 +20,58 @@ class Charged(Event):
     """The gateway's name for the payment, needed to refund it."""
 
 
-class Declined(Event):
-    """The gateway refused to take the money, for good."""
+class Authorized(Event):
+    """The gateway holds the money ready; it is taken by a capture or let go."""
 
+    amount: Amount
+    currency: Currency
+    payment: Name
+    """The gateway's name for the payment, needed to capture, void and refund it."""
+
+
+class Declined(Event):
+    """The gateway refused to take or to hold the money, for good."""
+
+    reason: Name
+    code: Name | None = None
+    """The gateway's code for it; one that tells nobody that a card was stolen."""
+
+
+class CustomerActionRequired(Event):
+    """The customer's bank wants to hear from the customer first (3-D Secure); how that ends is heard by a webhook."""
+
+    payment: Name
+    """The gateway's name for the payment, as it will stand in the webhook."""
+    url: Url | None = None
+    """Where to send the customer's browser; without it the shop's page asks through the gateway's own script."""
+
+
+class Captured(Event):
+    """The gateway took the money that it held ready, and let the rest of it go."""
+
+    amount: PositiveAmount
+    currency: Currency
+    payment: Name
+
+
+class CaptureFailed(Event):
+    """The gateway refused to take the money that it held ready, for good."""
+
+    amount: PositiveAmount
+    payment: Name
+    reason: Name
+
+
+class Voided(Event):
+    """The gateway let the money go that it held ready."""
+
+    payment: Name
+
+
+class VoidFailed(Event):
+    """The gateway refused to let the money go, for good."""
+
+    payment: Name
     reason: Name
 
 
@@ -26,6 +80,8 @@ class Refunded(Event):
 
     amount: PositiveAmount
     currency: Currency
+    refund: Name | None = None
+    """The gateway's name for the refund, as it will stand in webhooks about it."""
 
 
 class RefundFailed(Event):
@@ -40,7 +96,32 @@ class ChargeArguments(BaseModel):
 
     amount: Amount
     currency: Currency
-    method: str
+    method: PaymentToken
+    order: str
+
+
+class AuthorizeArguments(BaseModel):
+    """Hold `amount` of the payment method ready."""
+
+    amount: PositiveAmount
+    currency: Currency
+    method: PaymentToken
+    order: str
+
+
+class CaptureArguments(BaseModel):
+    """Take `amount` of what is held ready, all of it or less."""
+
+    amount: PositiveAmount
+    currency: Currency
+    payment: str
+    order: str
+
+
+class VoidArguments(BaseModel):
+    """Let what is held ready go."""
+
+    payment: str
     order: str
 
 
@@ -54,4 +135,9 @@ class RefundArguments(BaseModel):
 
 
 CHARGE = Effect("payments.charge", ChargeArguments, ok=Charged, failed=Declined)
+AUTHORIZE = Effect(
+    "payments.authorize", AuthorizeArguments, ok=Authorized, failed=Declined, action=CustomerActionRequired
+)
+CAPTURE = Effect("payments.capture", CaptureArguments, ok=Captured, failed=CaptureFailed)
+VOID = Effect("payments.void", VoidArguments, ok=Voided, failed=VoidFailed)
 REFUND = Effect("payments.refund", RefundArguments, ok=Refunded, failed=RefundFailed)
