@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -19,8 +18,9 @@ from aiosmtplib import (
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from gateways.letters import compose
-from gateways.port import SANDBOX_MEMORY, Answer, Attempt, Done, Handlers, NoAnswer, Refused
+from gateways.port import Answer, Attempt, Done, Handlers, NoAnswer, Refused
 from gateways.quoting import quoted
+from gateways.sent import Sent
 from statemachines.messages import SEND_MAIL, MailAddress, SendMail
 
 PARTING = 1.0
@@ -166,8 +166,7 @@ class SandboxMail:
 
     def __init__(self, settings: SmtpSettings) -> None:
         self._settings = settings
-        self.sent: deque[EmailMessage] = deque(maxlen=SANDBOX_MEMORY)
-        """The last mails, the newest at the end."""
+        self.sent: Sent[EmailMessage] = Sent()
 
     @property
     def handlers(self) -> Handlers:
@@ -193,5 +192,5 @@ class SandboxMail:
                 raise NoAnswer("451 try again later")
             case "silent":
                 raise NoAnswer("the sandbox does not answer")
-        self.sent.append(mail)
+        self.sent.add(attempt.key, mail)
         return Done({})

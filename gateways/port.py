@@ -53,6 +53,3 @@ class NoAnswer(Exception):
 Answer = Done | Refused | ActionRequired
 Handler = Callable[[Attempt], Awaitable[Answer]]
 Handlers = Mapping[str, Handler]
-
-SANDBOX_MEMORY = 1000
-"""How many of the things sent last a sandbox keeps, to be looked at."""

@@ -2,19 +2,27 @@
 
 from collections.abc import Iterable
 
-from pydantic import SecretStr
+from pydantic import SecretStr, TypeAdapter, ValidationError
+
+from statemachines.values import Name
 
 LONGEST = 200
 HIDDEN = "***"
+
+_NAME: TypeAdapter[str] = TypeAdapter(Name)
 
 
 def quoted(text: str, secrets: Iterable[SecretStr] = ()) -> str:
     """Return a text of the other side's as one line of at most 200 characters, without the secrets sent to it.
 
-    Some services repeat a wrong password or token in their answer.
+    Some services repeat a wrong password or token in their answer. A text that holds a card number is not kept at all;
+    then, as for an empty one, the line is empty.
     """
     for secret in secrets:
         if value := secret.get_secret_value():
             text = text.replace(value, HIDDEN)
     line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
-    return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
+    try:
+        return _NAME.validate_python(line if len(line) <= LONGEST else line[: LONGEST - 1] + "…")
+    except ValidationError:
+        return ""

@@ -13,7 +13,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from statemachines.carrier import CarrierReference
 from statemachines.commands import Call
 from statemachines.declaration import Effect, Retry
-from statemachines.values import Amount, Count, Currency, Name, Quantity, Reference, Sku, Text, Url, WholeNumber
+from statemachines.values import (
+    Amount,
+    Count,
+    Currency,
+    Name,
+    Paragraphs,
+    Quantity,
+    Reference,
+    Sku,
+    Text,
+    Url,
+    WholeNumber,
+)
 
 MailAddress = Annotated[
     str,
@@ -28,9 +40,6 @@ MailAddress = Annotated[
 
 PhoneNumber = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$", examples=["+491701234567"])]
 """A telephone number in E.164: a plus sign, the country's code and the rest, 15 digits at most."""
-
-Paragraphs = Annotated[str, Field(max_length=4000)]
-"""A longer text, in paragraphs."""
 
 Sum = Annotated[int, WholeNumber, Field(ge=0)]
 """Money in minor units, added up over many orders."""
@@ -224,7 +233,7 @@ class SendSms(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     to: PhoneNumber
-    text: Text
+    text: Paragraphs = Field(min_length=1, max_length=600)
 
 
 class PostMessage(BaseModel):

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pydantic import BaseModel, ConfigDict, Field
 
 from statemachines.declaration import Effect, Event, Retry
-from statemachines.messages import Paragraphs
+from statemachines.values import Paragraphs
 
 
 class TextWritten(Event):

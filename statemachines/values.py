@@ -80,6 +80,9 @@ Name = Annotated[
 ]
 """A short free text, up to 200 characters, without card numbers."""
 
+Paragraphs = Annotated[str, Field(max_length=4000), AfterValidator(_no_control_characters)]
+"""A text that this program wrote or had written, up to 4000 characters; it may hold long rows of figures."""
+
 Reference = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}$", examples=["shop-10042"]), AfterValidator(_no_card_number)
 ]
