@@ -1,0 +1,108 @@
+"""A small real HTTP server that plays the other side: it keeps what it was asked and misbehaves when told to."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request as it arrived."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True)
+class Says:
+    """An answer: JSON unless the body is text."""
+
+    status: int
+    body: object = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def encoded(self) -> bytes:
+        is_text = isinstance(self.body, str)
+        body = self.body.encode() if is_text else json.dumps(self.body).encode()
+        headers = {
+            "Content-Type": "text/plain" if is_text else "application/json",
+            "Content-Length": str(len(body)),
+            **self.headers,
+        }
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        return f"HTTP/1.1 {self.status} Answer\r\n{head}\r\n".encode() + body
+
+
+SILENCE = object()
+"""In the place of an answer: never say anything."""
+
+Respond = Callable[[Asked], Any]
+"""Returns what to say: an answer, raw bytes after which the connection is cut, or `SILENCE`."""
+
+
+@dataclass
+class Peer:
+    """The other side. It carries out what comes under one idempotency key once, and repeats its answer."""
+
+    respond: Respond
+    url: str = ""
+    asked: list[Asked] = field(default_factory=list)
+    """Every request that came."""
+    done: list[Asked] = field(default_factory=list)
+    """Those that were carried out."""
+    answers: dict[str, Says] = field(default_factory=dict)
+
+    def answer(self, asked: Asked) -> Any:
+        self.asked.append(asked)
+        key = asked.headers.get("idempotency-key")
+        if key in self.answers:
+            return self.answers[key]
+        said = self.respond(asked)
+        if isinstance(said, Says) and said.status < 300:
+            self.done.append(asked)
+            if key:
+                self.answers[key] = said
+        return said
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while line := await reader.readline():
+                method, path, _ = line.decode().split()
+                headers = {}
+                while (header := (await reader.readline()).decode().strip()) != "":
+                    name, _, value = header.partition(":")
+                    headers[name.lower()] = value.strip()
+                body = await reader.readexactly(int(headers.get("content-length", 0)))
+                said = self.answer(Asked(method, path, headers, body))
+                if said is SILENCE:
+                    await reader.read()
+                    break
+                writer.write(said if isinstance(said, bytes) else said.encoded())
+                await writer.drain()
+                if isinstance(said, bytes):
+                    break
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def playing(respond: Respond) -> AsyncIterator[Peer]:
+    """Play the other side at a free port of this machine."""
+    peer = Peer(respond)
+    server = await asyncio.start_server(peer.serve, "127.0.0.1", 0)
+    peer.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield peer
+    finally:
+        server.close()

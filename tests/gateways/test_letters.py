@@ -1,0 +1,213 @@
+"""Mails read well, in both forms, and no value gets out of its place."""
+
+from datetime import UTC, date, datetime
+from email.message import EmailMessage
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from pydantic import ValidationError
+
+from gateways import letters
+from gateways.letters import compose
+from statemachines.messages import (
+    AnyTemplate,
+    ApprovalRequested,
+    Bestseller,
+    DailyReport,
+    MailLine,
+    OrderCancelled,
+    OrderConfirmed,
+    OrderShipped,
+    PaymentFailed,
+    PaymentReminder,
+    RefundMade,
+    SendMail,
+    StockLow,
+    SubscriptionDisabled,
+    Takings,
+    Template,
+    WeeklySummary,
+    mail,
+)
+
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+TAKINGS = (Takings(currency="EUR", orders=3, revenue=5700, average=1900),)
+LINES = (MailLine(name="Blue mug", quantity=2, unit_price=450), MailLine(name="Jug", quantity=1, unit_price=1000))
+
+EXAMPLES: list[tuple[Template, str, list[str]]] = [
+    (
+        OrderConfirmed(order="ord_1", lines=LINES, total=1900, currency="EUR"),
+        "Your order ord_1 is confirmed",
+        ["Blue mug", "9.00 EUR", "Jug", "10.00 EUR", "19.00 EUR"],
+    ),
+    (
+        PaymentFailed(order="ord_1", amount=1900, currency="EUR", reason="insufficient funds", tries_left=2),
+        "The payment for your order ord_1 failed",
+        ["19.00 EUR", "insufficient funds", "You can try again"],
+    ),
+    (
+        PaymentFailed(order="ord_1", amount=1900, currency="EUR", reason="insufficient funds", tries_left=0),
+        "The payment for your order ord_1 failed",
+        ["The order is off"],
+    ),
+    (
+        OrderShipped(order="ord_1", tracking="JD0146", tracking_url="https://carrier.example/t?a=1&b=2"),
+        "Your order ord_1 is on its way",
+        ["JD0146", "https://carrier.example/t?a=1"],
+    ),
+    (OrderShipped(order="ord_1"), "Your order ord_1 is on its way", ["left our house"]),
+    (
+        OrderCancelled(order="ord_1", reason="sold out", refund=1900, currency="EUR"),
+        "Your order ord_1 is cancelled",
+        ["sold out", "19.00 EUR"],
+    ),
+    (OrderCancelled(order="ord_1", refund=0, currency="EUR"), "Your order ord_1 is cancelled", ["is cancelled."]),
+    (
+        RefundMade(order="ord_1", amount=500, currency="JPY"),
+        "Your refund for order ord_1",
+        ["500 JPY"],
+    ),
+    (
+        ApprovalRequested(
+            subject="ord_1", amount=1900, currency="EUR", requested_by="Ann", reason="a gift", expires_at=NOON
+        ),
+        "ord_1 waits for your approval",
+        ["Ann", "19.00 EUR", "a gift", "5 January 2026, 12:00 UTC"],
+    ),
+    (
+        ApprovalRequested(subject="ord_1", amount=1900, currency="EUR", requested_by="Ann"),
+        "ord_1 waits for your approval",
+        ["19.00 EUR"],
+    ),
+    (
+        PaymentReminder(order="ord_1", total=1900, currency="EUR", expires_at=NOON),
+        "Your order ord_1 is not paid yet",
+        ["19.00 EUR", "until 5 January 2026, 12:00 UTC"],
+    ),
+    (PaymentReminder(order="ord_1", total=1900, currency="EUR"), "Your order ord_1 is not paid yet", ["19.00 EUR"]),
+    (
+        StockLow(sku="MUG-BLUE", name="Blue mug", available=2, reorder_level=5),
+        "MUG-BLUE runs out: 2 left",
+        ["Blue mug", "anew at 5"],
+    ),
+    (
+        DailyReport(day=date(2026, 1, 5), takings=TAKINGS, narrative="A quiet day.\n\nMugs went best."),
+        "Sales of 5 January 2026",
+        ["A quiet day.", "Mugs went best.", "57.00 EUR", "19.00 EUR"],
+    ),
+    (DailyReport(day=date(2026, 1, 5), takings=()), "Sales of 5 January 2026", ["No orders."]),
+    (
+        WeeklySummary(
+            first_day=date(2026, 1, 5),
+            last_day=date(2026, 1, 11),
+            takings=TAKINGS,
+            bestsellers=(Bestseller(sku="MUG-BLUE", quantity=12),),
+            cancelled=4,
+            waiting=1,
+        ),
+        "Sales from 5 January 2026 to 11 January 2026",
+        ["57.00 EUR", "MUG-BLUE", "12", "Cancelled orders: 4", "need a person: 1"],
+    ),
+    (
+        SubscriptionDisabled(subscription="sub_1", host="erp.example", failing_since=NOON, reason="answered 500"),
+        "Webhook subscription sub_1 was switched off",
+        ["erp.example", "5 January 2026, 12:00 UTC", "answered 500"],
+    ),
+]
+
+
+def composed(message: Template) -> EmailMessage:
+    asked = SendMail.model_construct(to="ann@shop.example", message=message, reply_to=None)
+    return compose(asked, "eff_1", "orders@shop.example", "Mug & Jug")
+
+
+def parts(letter: EmailMessage) -> tuple[str, str]:
+    """Return the plain text and the HTML."""
+    plain, html = letter.iter_parts()
+    return plain.get_content(), html.get_content()
+
+
+@pytest.mark.parametrize(("message", "subject", "words"), EXAMPLES, ids=[each[0].template for each in EXAMPLES])
+def test_a_mail_says_what_it_is_to_say_in_text_and_in_html(message: Template, subject: str, words: list[str]) -> None:
+    letter = composed(message)
+    assert letter["Subject"] == subject
+    text, html = parts(letter)
+    assert [word for word in words if word not in text] == []
+    assert [word for word in words if word not in html] == []
+    assert "\n\n\n" not in text
+    assert text.endswith("\n\nMug & Jug\n")
+    assert f"<title>{subject}</title>" in html
+    assert "Mug &amp; Jug" in html
+
+
+def test_every_template_has_its_files_and_an_example() -> None:
+    union, _ = get_args(AnyTemplate)
+    names = {each.model_fields["template"].default for each in get_args(union)}
+    files = {file.stem for file in (Path(letters.__file__).parent / "templates").iterdir()} - {"layout", "takings"}
+    assert names == files == {message.template for message, _, _ in EXAMPLES}
+
+
+def test_a_value_is_text_and_never_markup() -> None:
+    message = StockLow(sku="MUG-BLUE", name="<img src=x onerror=alert(1)> {{ 7*7 }}", available=2, reorder_level=5)
+    text, html = parts(composed(message))
+    assert "<img" in text
+    assert "<img" not in html
+    assert "&lt;img" in html
+    assert "{{ 7*7 }}" in text
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", 'https://x.example/" onclick="x', "https://x.example/\n", "x"])
+def test_a_link_leads_to_the_web_or_nowhere(url: str) -> None:
+    with pytest.raises(ValidationError):
+        OrderShipped(order="ord_1", tracking_url=url)
+
+
+def test_a_mail_is_known_again_by_its_message_id() -> None:
+    first, again = (composed(OrderShipped(order="ord_1")) for _ in range(2))
+    assert first["Message-ID"] == again["Message-ID"] == "<eff_1@shop.example>"
+
+
+def test_a_mail_names_shop_customer_and_whom_to_answer() -> None:
+    asked = mail("ann@shop.example", OrderShipped(order="ord_1"), reply_to="help@shop.example").arguments
+    assert isinstance(asked, SendMail)
+    letter = compose(asked, "eff_1", "orders@shop.example", "Mug, Jug & Söhne")
+    assert letter["From"].addresses[0].display_name == "Mug, Jug & Söhne"
+    assert letter["From"].addresses[0].addr_spec == "orders@shop.example"
+    assert (letter["To"], letter["Reply-To"]) == ("ann@shop.example", "help@shop.example")
+    assert letter["Auto-Submitted"] == "auto-generated"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ann@shop.example\n",
+        "ann@shop.example\r\nBcc: eve@evil.example",
+        "ann@shop.example, eve@evil.example",
+        "Ann <ann@shop.example>",
+        "ann shop.example",
+        "ann@-shop.example",
+        "@shop.example",
+        f"{'a' * 65}@shop.example",
+        f"ann@{'a.' * 130}example",
+        "",
+    ],
+)
+@pytest.mark.parametrize("header", ["to", "reply_to"])
+def test_what_is_no_single_address_is_refused(header: str, address: str) -> None:
+    addresses = {"to": "ann@shop.example", header: address}
+    with pytest.raises(ValidationError):
+        SendMail(message=OrderShipped(order="ord_1"), **addresses)
+
+
+def test_a_line_break_never_gets_into_a_subject() -> None:
+    message = OrderShipped.model_construct(order="ord_1\r\nBcc: eve@evil.example", tracking=None, tracking_url=None)
+    with pytest.raises(ValueError, match="linefeed"):
+        composed(message)
+
+
+def test_a_mail_with_a_value_missing_cannot_be_asked_for() -> None:
+    with pytest.raises(ValidationError, match="total"):
+        SendMail.model_validate(
+            {"to": "ann@shop.example", "message": {"template": "payment_reminder", "order": "ord_1", "currency": "EUR"}}
+        )
