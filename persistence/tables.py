@@ -24,11 +24,13 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.compiler import compiles
 from sqlmodel import AutoString, Field, SQLModel
 
+from persistence.columns import json_check, moment_check, utc_now
 from statemachines.declaration import Entity, Role
 from statemachines.registry import MACHINES, Registry
 
@@ -135,6 +137,70 @@ class TimerRow(SQLModel, table=True):
     cause: str
 
 
+INBOX_STATUSES = ("pending", "applied", "refused", "unroutable", "unknown", "dismissed")
+_INBOX_MOMENTS = ("received_at", "due_at")
+
+
+class InboxRow(SQLModel, table=True):
+    """A webhook's message, or an event that another program asks for by a plain INSERT; and what became of it.
+
+    Other programs write `source`, `machine`, `entity_id`, `event` and `payload`, and `external_id` if they might write
+    the same twice. The database fills in the rest.
+    """
+
+    __tablename__ = "inbox"
+    __table_args__ = (
+        UniqueConstraint("source", "external_id", name="uq_inbox_external_id"),
+        CheckConstraint(f"status IN {INBOX_STATUSES}", name="ck_inbox_status"),
+        CheckConstraint(
+            "body IS NOT NULL OR (machine IS NOT NULL AND event IS NOT NULL)", name="ck_inbox_says_something"
+        ),
+        *(CheckConstraint(f"{name} >= '1970-01-01'", name=f"ck_inbox_{name}") for name in _INBOX_MOMENTS),
+        *(json_check("inbox", name) for name in ("body", "payload")),
+        *(moment_check("inbox", name) for name in _INBOX_MOMENTS),
+        Index(
+            "ix_inbox_due",
+            "due_at",
+            "seq",
+            sqlite_where=Column("status") == "pending",
+            postgresql_where=Column("status") == "pending",
+        ),
+        Index("ix_inbox_status", "status", "seq"),
+        Index("ix_inbox_source", "source", "seq"),
+        Index("ix_inbox_finished_at", "finished_at"),
+    )
+
+    seq: int | None = Field(
+        default=None, sa_column=Column(BigInteger().with_variant(Integer(), "sqlite"), Identity(), primary_key=True)
+    )
+    source: str
+    external_id: str | None = None
+    """The source's own name for it: the same is kept once."""
+    kind: str | None = None
+    """What a message is about, in the source's words."""
+    body: dict[str, Any] | None = Field(default=None, sa_type=Json, nullable=True)
+    """A message as it was received; None if the row itself says what it means."""
+    machine: str | None = None
+    entity_id: str | None = None
+    """None until then if the event creates an entity."""
+    event: str | None = None
+    payload: dict[str, Any] = Field(sa_type=Json, sa_column_kwargs={"server_default": text("'{}'")})
+    status: str = Field("pending", sa_column_kwargs={"server_default": text("'pending'")})
+    reason: str | None = None
+    """Why it waits, or why nothing came of it."""
+    event_id: str | None = None
+    """The transition that it led to."""
+    attempts: int = Field(0, sa_column_kwargs={"server_default": text("0")})
+    received_at: datetime = Field(sa_column_kwargs={"server_default": utc_now()})
+    due_at: datetime = Field(sa_column_kwargs={"server_default": text("'1970-01-01 00:00:00.000000'")})
+    """When it is worked on next. Long ago by default: at once, whatever the writing program takes for the time."""
+    finished_at: datetime | None = None
+    decided_by: str | None = None
+    """Who last had it worked on again, or dismissed it."""
+    decision: str | None = None
+    """Which of the two, and why."""
+
+
 class IdempotencyKeyRow(SQLModel, table=True):
     """The outcome of a request made under an idempotency key."""
 
@@ -237,7 +303,7 @@ def _integer(_type: object, _compiler: object, **_options: object) -> str:
 
 
 TABLES: dict[type[SQLModel], Table] = {row: table_of(row) for row in rows_of(MACHINES)}
-for _row in (History, EffectRow, EffectAttemptRow, TimerRow, IdempotencyKeyRow, ApiKeyRow):
+for _row in (History, EffectRow, EffectAttemptRow, TimerRow, InboxRow, IdempotencyKeyRow, ApiKeyRow):
     TABLES[_row] = table_of(_row)
 
 metadata = SQLModel.metadata

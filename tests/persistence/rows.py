@@ -88,7 +88,7 @@ def _value(column: Column[Any], words: dict[str, str], kept: dict[str, dict[str,
             return {"pieces": 2}
         case _ if column.name == "at" or column.name.endswith(("_at", "_since")):
             return "2026-01-05 12:00:00.000000"  # SQLite knows moments and documents only as text
-        case _ if column.name in ("payload", "arguments", "outcome"):
+        case _ if column.name in ("payload", "arguments", "outcome", "body"):
             return '{"pieces":2}'
         case _:
             return f"{column.name[:1]}1"
