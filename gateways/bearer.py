@@ -2,24 +2,37 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, model_validator
 
 from gateways.http import READ_TIMEOUT, HttpAnswer, HttpPeer
 from gateways.port import Attempt, NoAnswer, Refused
+from gateways.privacy import is_private
 from gateways.quoting import quoted
 
 OUR_FAULT = frozenset({401, 403, 407})
 """Statuses that speak of our credentials: as with a redirection, a person corrects the settings and all is well."""
 
+CONNECTIONS = 1000
+"""As many calls as a destination's own limit may ever let through at a time."""
+
 
 class BearerSettings(BaseModel):
     """Where an API is, and the token it knows us by."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     url: str = Field("", description="where the API's paths begin, as `https://api.example.com/v1`")
     token: SecretStr = Field(SecretStr(""), description="the bearer token")
+
+    @model_validator(mode="after")
+    def _can_be_used(self) -> Self:
+        if self.url:
+            BearerApi(self)
+            if self.token.get_secret_value() and not is_private(self.url):
+                raise ValueError("sends its token for all to read: the address has to begin with https://")
+        return self
 
 
 def judged(answer: HttpAnswer, secrets: Iterable[SecretStr]) -> HttpAnswer | Refused:
@@ -73,7 +86,7 @@ class BearerApi:
         self._token = settings.token
         token = settings.token.get_secret_value()
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._peer = HttpPeer(settings.url, headers=headers, silence=silence)
+        self._peer = HttpPeer(settings.url, headers=headers, connections=CONNECTIONS, silence=silence)
 
     async def post(self, path: str, body: Mapping[str, JsonValue], attempt: Attempt) -> HttpAnswer | Refused:
         """Post a body under the attempt's idempotency key.

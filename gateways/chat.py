@@ -1,12 +1,14 @@
 """Chat: by an incoming webhook in Slack's format, or within the process for trying things out."""
 
 from datetime import timedelta
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
-from gateways.bearer import OUR_FAULT, judged
+from gateways.bearer import CONNECTIONS, OUR_FAULT, judged
 from gateways.http import HttpPeer
 from gateways.port import Answer, Attempt, Done, Handlers, NoAnswer, Refused
+from gateways.privacy import is_private
 from gateways.sent import Sent
 from statemachines.messages import POST_MESSAGE, PostMessage
 
@@ -14,12 +16,20 @@ _MARKUP = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 """What Slack wants escaped, so that no product's name can call a whole channel (``<!channel>``)."""
 
 
+def _usable(url: SecretStr) -> SecretStr:
+    if text := url.get_secret_value():
+        HttpPeer(text)
+        if not is_private(text):
+            raise ValueError("is a secret sent for all to read: it has to begin with https://")
+    return url
+
+
 class ChatSettings(BaseModel):
     """The channel that is written to."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    url: SecretStr = Field(
+    url: Annotated[SecretStr, AfterValidator(_usable)] = Field(
         SecretStr(""), description="an incoming webhook in Slack's format; who knows it can post, so it is a secret"
     )
 
@@ -29,7 +39,7 @@ class SlackChat:
 
     def __init__(self, settings: ChatSettings) -> None:
         self._url = settings.url
-        self._peer = HttpPeer(settings.url.get_secret_value())
+        self._peer = HttpPeer(settings.url.get_secret_value(), connections=CONNECTIONS)
         self.aclose = self._peer.aclose
 
     @property

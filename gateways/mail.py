@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from email.message import EmailMessage
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from aiosmtplib import (
     SMTP,
@@ -15,10 +15,11 @@ from aiosmtplib import (
     SMTPRecipientsRefused,
     SMTPResponseException,
 )
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from gateways.letters import compose
 from gateways.port import Answer, Attempt, Done, Handlers, NoAnswer, Refused
+from gateways.privacy import stays_here
 from gateways.quoting import quoted
 from gateways.sent import Sent
 from statemachines.messages import SEND_MAIL, MailAddress, SendMail
@@ -30,7 +31,7 @@ PARTING = 1.0
 class SmtpSettings(BaseModel):
     """The mail server and how to speak to it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     host: str = Field("", description="the mail server")
     port: int = Field(0, ge=0, le=65535, description="its port; 0 for the usual one")
@@ -43,6 +44,12 @@ class SmtpSettings(BaseModel):
     shop: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,100}$")] = Field(
         "The shop", description="the name that mails come from and are signed with"
     )
+
+    @model_validator(mode="after")
+    def _keeps_the_password_private(self) -> Self:
+        if self.password.get_secret_value() and self.security == "none" and not stays_here(self.host):
+            raise ValueError("sends its password for all to read: choose `starttls` or `tls` as its security")
+        return self
 
 
 class SmtpMail:
