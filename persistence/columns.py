@@ -1,4 +1,4 @@
-"""What columns need that other programs write: defaults of the database's own, and checks of what SQLite takes for text."""
+"""What columns need that other programs write: defaults of the database's own, and checks of SQLite's texts."""
 
 from datetime import datetime
 
