@@ -18,8 +18,8 @@ from api import body
 from api.body import Message, Receive
 from api.keys import Keys
 from api.problems import MEDIA_TYPE, ProblemError, malformed, of_exception, retry_later, unauthorized
-from api.rates import TokenBuckets
 from engine.clock import Clock
+from engine.rates import TokenBuckets
 from statemachines.ids import new_id
 
 log = structlog.get_logger("orderly.api")

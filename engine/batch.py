@@ -7,7 +7,7 @@ lacked is loaded for all at once, and the pass is made again: deciding costs mic
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 
@@ -22,18 +22,17 @@ from engine.envelope import (
     DecisionFailed,
     DispatchError,
     Envelope,
-    KeyReused,
     NotFound,
     Outcome,
     Rejected,
-    Superseded,
 )
+from engine.interventions import EffectIntervention, TimerIntervention, on_effect, on_timer
+from engine.papers import Papers, TimerKey
 from engine.rows import Journal, Lacking, Rows
 from persistence.bulk import Values
 from persistence.store import Changes, Store
-from persistence.tables import EffectRow, TimerRow
-from statemachines.commands import Add, Call, Cancel, Change, Send, Spawn, Start, StockMovement
-from statemachines.decision import Accepted, Refused, decide
+from statemachines.commands import Add, Call, Cancel, Change, Send, Spawn, Start, StockMovement, Withdraw
+from statemachines.decision import Accepted, Decision, Refused, decide
 from statemachines.declaration import NEW, Actor, Entity, Event
 from statemachines.ids import new_id
 from statemachines.machine import SYSTEM, Machine
@@ -45,7 +44,6 @@ CASCADE_LIMIT = 100
 """How many events one transaction may hold for one event that arrived, itself included."""
 
 Result = Outcome | DispatchError
-TimerKey = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +65,11 @@ class _Outputs:
     journal: Journal = field(default_factory=Journal)
     history: list[Values] = field(default_factory=list)
     effects: list[Values] = field(default_factory=list)
+    withdrawn: list[Values] = field(default_factory=list)
     timers: dict[TimerKey, Values | None] = field(default_factory=dict)
+    intervened: list[Values] = field(default_factory=list)
     arrived: str = ""
     spawned: int = 0
-
-
-class _Pass:
-    """One pass over the batch's events: what was decided so far."""
-
-    def __init__(self) -> None:
-        self.outputs: list[_Outputs] = []
-        self.timers: dict[TimerKey, Values | None] = {}
-        self.finished: dict[str, Values] = {}
-        self.answers: dict[tuple[str, str], tuple[str, Outcome]] = {}
-        self.answer_rows: list[Values] = []
-        self.expired_keys: list[Values] = []
 
 
 class Batch:
@@ -110,11 +98,9 @@ class Batch:
         self._earlier = earlier
         self._committed_before: set[str] = set()
         self._rows = Rows()
-        self._effects: dict[str, Values] = {}
-        self._keys: dict[tuple[str, str], Values] = {}
-        self._timers: dict[TimerKey, Values] = {}
+        self._papers = Papers(registry, envelopes, now)
+        self._outputs: list[_Outputs] = []
         self._spawned: dict[tuple[str, int, str], str] = {}
-        self._pass = _Pass()
         self.changes = Changes()
         self.results: list[Result] = []
 
@@ -126,9 +112,10 @@ class Batch:
             self.results = [self._settle(envelope) for envelope in self._envelopes]
             if not self._rows.lacking:
                 break
-            for outputs in reversed(self._pass.outputs):
+            for outputs in reversed(self._outputs):
                 outputs.journal.take_back()
-            self._pass = _Pass()
+            self._outputs = []
+            self._papers.clear()
             self._rows.fetch(store)
         self._collect()
         store.save(self.changes)
@@ -138,21 +125,13 @@ class Batch:
 
     def _load(self, store: Store) -> None:
         """Load the papers that the envelopes carry, then their entities and what these need."""
-        keys = [(envelope.key.scope, envelope.key.key) for envelope in self._envelopes if envelope.key]
-        if keys:
-            self._keys = store.idempotency_keys(keys)
-        claims = {envelope.completes.effect_id for envelope in self._envelopes if envelope.completes}
-        if claims:
-            self._effects = {row["id"]: row for row in store.rows(EffectRow, "id", claims, lock=True)}
+        self._papers.load_before_entities(store)
         self._name_new_entities()
         self._find_needs()
         while self._rows.lacking:
             self._rows.fetch(store)
             self._find_needs()
-        timed = {envelope.id for envelope in self._envelopes if envelope.fires and envelope.id}
-        if timed:
-            rows = store.rows(TimerRow, "entity_id", timed, lock=True)
-            self._timers = {(row["machine"], row["entity_id"], row["name"]): row for row in rows}
+        self._papers.load_timers(store)
         if self._earlier:
             self._committed_before = store.committed(self._earlier)
 
@@ -180,9 +159,9 @@ class Batch:
             return self._earlier[envelope.event_id]
         outputs = _Outputs(arrived=envelope.event_id)
         try:
-            if answered := self._answered_before(envelope):
+            if answered := self._papers.answered_before(envelope):
                 return answered
-            self._check_papers(envelope)
+            self._papers.check(envelope)
             outcome = self._cascade(envelope, outputs)
         except DispatchError as error:
             outputs.journal.take_back()
@@ -197,38 +176,12 @@ class Batch:
             failure.__cause__ = error
             return failure
         if isinstance(outcome, Committed):
-            self._pass.outputs.append(outputs)
-            self._pass.timers.update(outputs.timers)
+            self._outputs.append(outputs)
+            self._papers.note(outputs.timers, outputs.intervened)
         else:
             outputs.journal.take_back()
-        self._file(envelope, outcome)
+        self._papers.file(envelope, outcome)
         return outcome
-
-    def _answered_before(self, envelope: Envelope) -> Outcome | None:
-        if envelope.key is None:
-            return None
-        pair = envelope.key.scope, envelope.key.key
-        if pair in self._pass.answers:
-            fingerprint, outcome = self._pass.answers[pair]
-        elif pair in self._keys and self._keys[pair]["expires_at"] > self.now:
-            fingerprint, outcome = self._keys[pair]["fingerprint"], records.recall(self._keys[pair]["outcome"])
-        else:
-            return None
-        if fingerprint != envelope.key.fingerprint:
-            raise KeyReused
-        return replace(outcome, replayed=True)
-
-    def _check_papers(self, envelope: Envelope) -> None:
-        """Refuse the outcome of an effect that was taken over, and a timer that was cancelled or moved."""
-        if claim := envelope.completes:
-            effect = self._pass.finished.get(claim.effect_id) or self._effects.get(claim.effect_id)
-            if effect is None or (effect["status"], effect["token"]) != ("running", claim.token):
-                raise Superseded("the effect was finished or taken over")
-        if envelope.fires:
-            name = envelope.machine, _id_of(envelope), envelope.fires.name
-            timer = self._pass.timers[name] if name in self._pass.timers else self._timers.get(name)
-            if timer is None or timer["due_at"] != envelope.fires.due_at:
-                raise Superseded("the timer is no longer set")
 
     def _cascade(self, envelope: Envelope, outputs: _Outputs) -> Outcome:
         """Decide the arrived event, then those it leads to; all of them happen, or none."""
@@ -242,8 +195,7 @@ class Batch:
             entity = self._rows.entity(step.machine, step.id, step.event)
             if step is first:
                 check_access(machine, entity, envelope)
-            loaded = self._rows.loaded(step.machine, entity, step.event)
-            decision = decide(step.machine, entity, step.event, self.now, loaded, step.actor)
+            decision = self._decide(step, entity, outputs)
             if isinstance(decision, Refused):
                 outputs.journal.take_back()
                 outputs.journal = Journal()
@@ -252,6 +204,24 @@ class Batch:
             outcome = outcome or self._committed(step, entity, decision)
         assert outcome is not None
         return outcome
+
+    def _decide(self, step: _Step, entity: Entity, outputs: _Outputs) -> Decision:
+        match step.event:
+            case EffectIntervention() as event:
+                row = self._papers.effect(event.effect)
+                effect = next((each for each in step.machine.effects if row and each.name == row["name"]), None)
+                intervened = on_effect(entity, event, row, effect, self.now)
+            case TimerIntervention() as event:
+                key = step.machine.name, step.id, event.timer
+                intervened = on_timer(entity, event, self._papers.timer(key), self.now)
+            case _:
+                loaded = self._rows.loaded(step.machine, entity, step.event)
+                return decide(step.machine, entity, step.event, self.now, loaded, step.actor)
+        if intervened.effect:
+            outputs.intervened.append(intervened.effect)
+        if intervened.timer:
+            outputs.timers[key] = intervened.timer if intervened.timer["due_at"] else None
+        return intervened.decision
 
     def _rejected(self, first: _Step, step: _Step, refused: Refused) -> Rejected:
         entity = self._rows.entity(first.machine, first.id, first.event)
@@ -312,6 +282,8 @@ class Batch:
                     effect_id = new_id("eff", now, self._random)
                     row = records.effect(machine, entity, command, effect_id=effect_id, event_id=step.event_id, now=now)
                     outputs.effects.append(row)
+                case Withdraw():
+                    outputs.withdrawn.append(records.withdrawal(machine, entity, command, now))
                 case Send():
                     led_to.append(self._next(step, self._registry[command.machine], command.id, command.event))
                 case Spawn():
@@ -360,38 +332,15 @@ class Batch:
         row = records.timer(step.machine, entity, name, event, at, step.event_id)
         outputs.timers[step.machine.name, entity.id, name] = row
 
-    # -- what will be written --------------------------------------------------------------------------------------
-
-    def _file(self, envelope: Envelope, outcome: Outcome) -> None:
-        """Note what the outcome means for the envelope's papers: its key, its effect, its timer."""
-        if key := envelope.key:
-            self._pass.answers[key.scope, key.key] = key.fingerprint, outcome
-            if (key.scope, key.key) in self._keys:
-                self._pass.expired_keys.append({"key_scope": key.scope, "key_key": key.key})
-            self._pass.answer_rows.append(records.answer(key, outcome, self.now))
-        if claim := envelope.completes:
-            effect = self._effects[claim.effect_id]
-            self._pass.finished[claim.effect_id] = records.finished(effect, envelope.event, outcome, self.now)
-        if envelope.fires:
-            # Whatever came of it the timer has fired, unless the transition set it anew.
-            self._pass.timers.setdefault((envelope.machine, _id_of(envelope), envelope.fires.name), None)
-
     def _collect(self) -> None:
         """Turn what the pass left in memory into rows to write."""
         changes = self.changes
-        self._rows.collect([outputs.journal for outputs in self._pass.outputs], changes)
-        for outputs in self._pass.outputs:
+        self._rows.collect([outputs.journal for outputs in self._outputs], changes)
+        for outputs in self._outputs:
             changes.history.extend(outputs.history)
+            changes.withdraw(outputs.withdrawn)
             changes.effects.extend(outputs.effects)
-        for name, timer in self._pass.timers.items():
-            if timer is not None:
-                changes.timers_set.append(timer)
-            else:
-                changes.timers_cancelled.append({"key_machine": name[0], "key_entity_id": name[1], "key_name": name[2]})
-        for effect in self._pass.finished.values():
-            changes.change(EffectRow, effect, self._effects[effect["id"]])
-        changes.keys_expired.extend(self._pass.expired_keys)
-        changes.keys.extend(self._pass.answer_rows)
+        self._papers.collect(changes)
 
 
 def _id_of(envelope: Envelope) -> str:

@@ -1,6 +1,7 @@
 """A chore: one kind of work that falls due by itself. Several of them together are what moves the service."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -14,6 +15,9 @@ class Chore(ABC):
 
     name: ClassVar[str]
     """For logs, alarms and the words by which other processes are told of new work."""
+
+    wake: Callable[[], None] = staticmethod(lambda: None)
+    """Asks to be run soon; set by whoever runs the chore in the background."""
 
     @property
     @abstractmethod
@@ -30,6 +34,10 @@ class Chore(ABC):
     def wakes_at(self, batch: CommittedBatch) -> datetime | None:  # noqa: ARG002
         """Return when a batch that was just committed makes this chore's next work fall due, if it does."""
         return None
+
+    async def tend(self) -> None:
+        """Look after what was begun; called about once a second."""
+        return
 
     async def finish(self) -> None:
         """Wait for what was begun."""

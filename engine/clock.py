@@ -1,5 +1,6 @@
 """The clock is passed in, so that a test or a replay can move it."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -12,12 +13,24 @@ class Clock(Protocol):
         ...
 
 
-class SystemClock:
-    """The machine's clock."""
+class SteadyClock:
+    """A clock that runs evenly from the moment it was last set to.
+
+    It is set to the database's clock again and again, so that all processes agree, and a jump of one machine's own
+    clock moves no lease and no timer.
+    """
+
+    def __init__(self) -> None:
+        self.set(datetime.now(UTC))
 
     def now(self) -> datetime:
         """Return the present moment, aware and in UTC."""
-        return datetime.now(UTC)
+        return self._set_to + timedelta(seconds=time.monotonic() - self._set_at)
+
+    def set(self, moment: datetime) -> None:
+        """Set the clock: it is `moment` now."""
+        self._set_to = moment.astimezone(UTC)
+        self._set_at = time.monotonic()
 
 
 class VirtualClock:

@@ -21,10 +21,11 @@ class IdempotencyKey:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A runner's hold on an effect, whose outcome an event reports."""
+    """What entitles an event to report the outcome of an effect."""
 
     effect_id: str
-    token: int
+    token: int | None
+    """The hold of the runner that made the call; None if the other side told the end by itself, in a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,13 @@ class DueTimer:
 
     name: str
     due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A row of the inbox that asks for the event; it counts as applied once the event is accepted."""
+
+    seq: int
 
 
 @dataclass(slots=True)
@@ -51,6 +59,7 @@ class Envelope:
     key: IdempotencyKey | None = None
     completes: Claim | None = None
     fires: DueTimer | None = None
+    receives: Receipt | None = None
     event_id: str = ""
     """Given by the dispatcher; the same through every attempt to commit."""
 
@@ -155,7 +164,7 @@ class OutcomeUnknown(Unavailable):
 
 
 class Superseded(DispatchError):
-    """A timer that is no longer set, or an effect that another runner has taken over."""
+    """A timer that is no longer set, an effect that was taken over or answered, a row of the inbox that is settled."""
 
 
 class CascadeTooLong(DispatchError):

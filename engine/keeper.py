@@ -5,6 +5,7 @@ APScheduler is the alarm clock, no more: what is due, and when, stands in the da
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -35,10 +36,13 @@ class Keeper:
         work: what to do.
         clock: tells the time.
         alarms: wakes it.
-        poll: how long it sleeps at most, to find what other processes left to be done.
+        poll: how long it sleeps at most; by default until it is woken. Measured apart from the alarms, so that a jump
+            of the machine's clock, which they follow, delays nothing for longer.
     """
 
-    def __init__(self, name: str, work: Work, clock: Clock, alarms: AsyncIOScheduler, poll: timedelta) -> None:
+    def __init__(
+        self, name: str, work: Work, clock: Clock, alarms: AsyncIOScheduler, poll: timedelta | None = None
+    ) -> None:
         self._name = name
         self._work = work
         self._clock = clock
@@ -67,25 +71,35 @@ class Keeper:
 
     def wake_at(self, moment: datetime) -> None:
         """Do the work at `moment`, or earlier if it was due earlier anyway."""
+        wait = moment - self._clock.now()
+        if wait <= timedelta():
+            self.wake()
+            return
         if self._alarm_at is not None and self._alarm_at <= moment:
             return
         self._alarm_at = moment
-        self._alarms.add_job(self._ring, "date", run_date=moment, id=self._name, replace_existing=True)
+        self._alarms.add_job(
+            self._ring, "date", run_date=datetime.now(UTC) + wait, id=self._name, replace_existing=True
+        )
 
     def _ring(self) -> None:
         self._alarm_at = None
         self._woken.set()
 
     async def _keep(self) -> None:
+        pause = None
         while True:
-            await self._woken.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause.total_seconds() if pause else None):
+                    await self._woken.wait()
             self._woken.clear()
             if self._stopping:
                 return
-            latest = self._clock.now() + self._poll
+            pause = self._poll
             try:
                 due = await self._work()
             except Exception:
                 log.exception("keeper_failed", keeper=self._name)
-                latest, due = self._clock.now() + RETRY_DELAY, None
-            self.wake_at(min(due, latest) if due else latest)
+                pause, due = RETRY_DELAY, None
+            if due is not None:
+                self.wake_at(due)

@@ -6,11 +6,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from engine.envelope import Committed, IdempotencyKey, Outcome, Rejected
+from engine.envelope import Committed, IdempotencyKey, Outcome, Receipt, Rejected
 from persistence.bulk import Values
-from statemachines.commands import Call
+from statemachines.commands import Call, Withdraw
 from statemachines.decision import Accepted
-from statemachines.declaration import Actor, Entity, Event
+from statemachines.declaration import Actor, Effect, Entity, Event
 from statemachines.machine import Machine
 
 KEY_LIFETIME = timedelta(days=7)
@@ -90,6 +90,31 @@ def finished(effect_row: Values, event: Event, outcome: Outcome, now: datetime) 
         "error": outcome.reason if isinstance(outcome, Rejected) else None,
         "finished_at": now,
     }
+
+
+def is_answered(effect_row: Values, declared: Effect) -> bool:
+    """Tell whether an effect's end is known, whoever told it, as opposed to what the customer has to do first."""
+    outcome = effect_row["outcome"]
+    return outcome is not None and (declared.action is None or outcome.get("event") != declared.action.event_name)
+
+
+def applied(receipt: Receipt, outcome: Committed, now: datetime) -> Values:
+    """Return what is noted in a row of the inbox whose event was accepted."""
+    return {
+        "key_seq": receipt.seq,
+        "machine": outcome.machine,
+        "entity_id": outcome.id,
+        "event": outcome.event,
+        "status": "applied",
+        "reason": None,
+        "event_id": outcome.event_id,
+        "finished_at": now,
+    }
+
+
+def withdrawal(machine: Machine, entity: Entity, command: Withdraw, now: datetime) -> Values:
+    """Return what names the effects that an entity no longer wants."""
+    return {"machine": machine.name, "entity_id": entity.id, "name": command.effect.name, "at": now}
 
 
 def timer(

@@ -16,6 +16,13 @@ FAILURES = Counter("orderly_dispatch_errors", "Events neither accepted nor refus
 BATCH_SIZE = Histogram(
     "orderly_batch_size", "Events that shared a commit.", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500)
 )
+ATTEMPTS = Counter("orderly_effect_attempts", "Attempts at outbound calls.", ["effect", "answered"])
+ATTEMPT_SECONDS = Histogram(
+    "orderly_effect_seconds",
+    "How long outbound calls took.",
+    ["effect"],
+    buckets=(0.01, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20),
+)
 COMMIT_SECONDS = Histogram(
     "orderly_commit_seconds",
     "From the start of a batch to its commit.",
@@ -68,3 +75,9 @@ def _count(result: Result) -> None:
             )
         case _:
             FAILURES.labels(type(result).__name__).inc()
+
+
+def on_attempt(effect: str, seconds: float, *, answered: bool) -> None:
+    """Count an attempt at an outbound call."""
+    ATTEMPTS.labels(effect, "yes" if answered else "no").inc()
+    ATTEMPT_SECONDS.labels(effect).observe(seconds)

@@ -3,11 +3,14 @@
 import asyncio
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 import structlog
+from sqlalchemy import ScalarSelect
 
+from engine.chore import Chore
 from engine.clock import Clock
-from engine.dispatcher import Dispatcher
+from engine.dispatcher import CommittedBatch, Dispatcher
 from engine.envelope import Committed, DispatchError, DueTimer, Envelope, Superseded
 from persistence import queue
 from persistence.bulk import Values
@@ -21,33 +24,39 @@ SWEEP_LIMIT = 500
 """How many timers are fired before the next are looked for."""
 
 
-class TimerSweep:
+class TimerSweep(Chore):
     """Fires timers. Any number of processes may sweep: under the entity's lock each timer fires once."""
+
+    name = "timers"
 
     def __init__(self, database: Database, dispatcher: Dispatcher, registry: Registry, clock: Clock) -> None:
         self._database = database
         self._dispatcher = dispatcher
         self._registry = registry
         self._clock = clock
-        self._swept: datetime | None = None
+        self._due = queue.next_timer()
 
-    async def fire_due(self) -> int:
+    @property
+    def due(self) -> ScalarSelect[Any]:
+        """When the next timer falls due."""
+        return self._due
+
+    def wakes_at(self, batch: CommittedBatch) -> datetime | None:
+        """Timers that were just set fall due when they say."""
+        return min((timer["due_at"] for timer in batch.changes.timers_set), default=None)
+
+    async def run(self) -> int:
         """Fire every timer that is due, in the order in which they fell due; return how many fired.
 
         A timer whose event fails stays for the next sweep and holds up none of the others.
         """
-        fired, last = 0, None
-        self._swept = now = self._clock.now()
+        fired, last, now = 0, None, self._clock.now()
         while True:
             rows = await self._database.read(partial(queue.due_timers, now=now, most=SWEEP_LIMIT, after=last))
             fired += sum(await asyncio.gather(*(self._fire(row) for row in rows)))
             if len(rows) < SWEEP_LIMIT:
                 return fired
             last = rows[-1]
-
-    async def next_due(self) -> datetime | None:
-        """Return when the next timer falls due, of those that were not due at the last sweep."""
-        return await self._database.read(partial(queue.next_timer, after=self._swept))
 
     async def _fire(self, row: Values) -> bool:
         """Raise a timer's event; return whether the timer is gone with it."""

@@ -2,21 +2,26 @@
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Iterable
 
 from engine.dispatcher import CommittedBatch
 
 
 class Watchers:
-    """Wakes those who wait for a change of an entity, as far as this process made the change."""
+    """Wakes those who wait for a change of an entity, as far as this process hears of it."""
 
     def __init__(self) -> None:
         self._waiting: dict[tuple[str, str], set[asyncio.Future[None]]] = defaultdict(set)
 
     def on_commit(self, batch: CommittedBatch) -> None:
         """Wake those who wait for the entities that a batch changed."""
+        self.wake((record["machine"], record["entity_id"]) for record in batch.changes.history)
+
+    def wake(self, entities: Iterable[tuple[str, str]]) -> None:
+        """Wake those who wait for any of the entities, each given by its machine and id."""
         if self._waiting:
-            for record in batch.changes.history:
-                for future in self._waiting.pop((record["machine"], record["entity_id"]), ()):
+            for entity in entities:
+                for future in self._waiting.pop(entity, ()):
                     if not future.done():
                         future.set_result(None)
 

@@ -1,8 +1,9 @@
 """The composition: one service made of a database, machines, gateways and the engine between them."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from random import Random, SystemRandom
 
 from sqlalchemy import Connection
@@ -12,10 +13,11 @@ from api.context import Context
 from api.gate import Gate, Limits
 from api.keys import Keys
 from engine import telemetry
-from engine.clock import Clock, SystemClock, VirtualClock
-from engine.dispatcher import CommittedBatch, Dispatcher
+from engine.background import Background
+from engine.chore import Chore
+from engine.clock import Clock, SteadyClock, VirtualClock
+from engine.dispatcher import Dispatcher
 from engine.effects import EffectRunner
-from engine.keeper import Keeper, alarm_clock
 from engine.timers import TimerSweep
 from engine.watchers import Watchers
 from gateways.sandbox import SandboxPayments
@@ -23,9 +25,6 @@ from orderly.settings import Settings
 from persistence import queries, queue, schema
 from persistence.database import Database
 from statemachines.registry import MACHINES, Registry
-
-KEY_SWEEP = timedelta(hours=1)
-KEY_SWEEP_LIMIT = 10_000
 
 
 class NotReady(Exception):
@@ -61,9 +60,11 @@ class Service:
             random,
             [effect for machine in self.registry for effect in machine.effects],
             SandboxPayments(settings.sandbox_slowness).handlers,
+            settings.destinations,
         )
         self.keys = Keys(self.database, clock, settings.pepper())
         self.timers = TimerSweep(self.database, self.dispatcher, self.registry, clock)
+        self.chores: list[Chore] = [self.effects, self.timers]
 
     @classmethod
     @asynccontextmanager
@@ -75,7 +76,7 @@ class Service:
         random: Random | None = None,
         machines: Registry = MACHINES,
         migrate: bool = False,
-        background: bool = False,
+        background: bool | None = None,
     ) -> AsyncIterator["Service"]:
         """Open the service, and close it in order at the end.
 
@@ -85,20 +86,21 @@ class Service:
             random: for ids and jitter; the machine's by default.
             machines: the shop's by default.
             migrate: whether to bring the database up to date first.
-            background: whether to run effects and timers as they fall due. Without it, `settle` runs them.
+            background: whether to do by itself what falls due; if false, other processes are told of it. By default
+                nothing goes by itself: `settle` and `advance` do what falls due.
 
         Raises:
             NotReady: the database is not up to date, or holds entities in states that no machine declares.
         """
         chance = random or Random(SystemRandom().getrandbits(256))  # noqa: S311  (ids and jitter; no secret)
-        service = cls(settings, clock or SystemClock(), chance, machines)
+        service = cls(settings, clock or SteadyClock(), chance, machines)
         try:
             if migrate:
                 await schema.migrate(service.database)
             await service.check()
             await service.dispatcher.start()
             try:
-                async with service._background() if background else _nothing():
+                async with service._background(work=background) if background is not None else _nothing():
                     yield service
             finally:
                 await service.dispatcher.stop()
@@ -127,51 +129,18 @@ class Service:
             if state not in machine.states
         ]
 
-    @asynccontextmanager
-    async def _background(self) -> AsyncIterator[None]:
-        """Run effects and timers as they fall due."""
-        alarms = alarm_clock()
-        poll = self.settings.poll_interval
-        effects = Keeper("effects", self._run_effects, self.clock, alarms, poll)
-        timers = Keeper("timers", self._fire_timers, self.clock, alarms, poll)
-        keys = Keeper("idempotency-keys", self._sweep_keys, self.clock, alarms, KEY_SWEEP)
-
-        def on_commit(batch: CommittedBatch) -> None:
-            if batch.changes.effects:
-                effects.wake()
-            if batch.changes.timers_set:
-                timers.wake_at(min(timer["due_at"] for timer in batch.changes.timers_set))
-
-        self.dispatcher.listen(on_commit)
-        alarms.start()
-        keepers = [effects, timers, keys]
-        for keeper in keepers:
-            keeper.start()
-        try:
-            yield
-        finally:
-            alarms.shutdown(wait=False)
-            for keeper in keepers:
-                await keeper.stop()
-            await self.effects.finish()
-
-    async def _run_effects(self) -> datetime | None:
-        while await self.effects.claim() or not self.effects.has_room:
-            if not self.effects.has_room:
-                await self.effects.one_ended()
-        return await self.effects.next_due()
-
-    async def _fire_timers(self) -> datetime | None:
-        await self.timers.fire_due()
-        return await self.timers.next_due()
-
-    async def _sweep_keys(self) -> datetime | None:
-        now = self.clock.now()
-        while (
-            await self.database.write(lambda c: queue.delete_expired_keys(c, now, KEY_SWEEP_LIMIT)) == KEY_SWEEP_LIMIT
-        ):
-            pass
-        return None
+    def _background(self, *, work: bool) -> AbstractAsyncContextManager[None]:
+        """Run what falls due, or only tell other processes of it."""
+        background = Background(
+            self.database,
+            self.dispatcher,
+            self.registry,
+            self.clock,
+            self.watchers,
+            poll=self.settings.poll_interval,
+            grace=self.settings.shutdown_grace * 0.8,
+        )
+        return background.running(self.chores, work=work)
 
     def app(self) -> Gate:
         """Return the HTTP interface to this service."""
@@ -197,12 +166,20 @@ class Service:
     # -- moving by hand, for tests and replays ---------------------------------------------------------------------
 
     async def settle(self) -> None:
-        """Run every effect and timer that is due, and what comes of them, until nothing is due."""
+        """Do everything that is due, and what comes of it, until nothing more can be done now."""
         while True:
-            claimed = await self.effects.claim()
-            await self.effects.finish()
-            if not claimed and not await self.timers.fire_due():
+            done = 0
+            for chore in self.chores:
+                done += await chore.run()
+                await chore.finish()
+            if not done:
                 return
+
+    async def next_due(self) -> datetime | None:
+        """Return when something falls due next."""
+        dues = {chore.name: chore.due for chore in self.chores}
+        _, moments = await self.database.look(partial(queue.next_dues, dues=dues))
+        return min((each for each in moments.values() if each), default=None)
 
     async def advance_to(self, moment: datetime) -> None:
         """Move the virtual clock to `moment`, stopping wherever something falls due on the way.
@@ -213,12 +190,11 @@ class Service:
         if not isinstance(self.clock, VirtualClock):
             raise TypeError("only a virtual clock can be moved")
         await self.settle()
-        while True:
-            dues = [due for due in (await self.effects.next_due(), await self.timers.next_due()) if due]
-            due = min(dues, default=None)
-            if due is None or due > moment:
-                break
-            self.clock.advance_to(max(due, self.clock.now()))
+        while (now := self.clock.now()) < moment and (due := await self.next_due()) and due <= moment:
+            # What is due already could not be done, for its destination is down or full: it is looked at at every beat.
+            self.clock.advance_to(due if due > now else min(moment, now + self.settings.poll_interval))
+            for chore in self.chores:
+                await chore.tend()
             await self.settle()
         self.clock.advance_to(moment)
 

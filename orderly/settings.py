@@ -1,17 +1,22 @@
-"""Settings: from ``ORDERLY_…`` variables, from a file named by ``ORDERLY_SETTINGS_FILE``, or the defaults here."""
+"""Settings: from ``ORDERLY_…`` variables, from files of secrets, from a settings file, or the defaults here.
+
+``ORDERLY_SECRETS_DIR`` names a directory in which each file holds one setting and is named like its variable, in
+capital or small letters: as Docker and Kubernetes mount secrets. ``ORDERLY_SETTINGS_FILE`` names a TOML file.
+"""
 
 import difflib
 import os
 import secrets
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
+    NestedSecretsSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
@@ -20,12 +25,15 @@ from pydantic_settings import (
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from engine.destinations import DestinationLimits
+from orderly import choices
 from statemachines.order import OrderPolicy
 
 PREFIX = "ORDERLY_"
 SETTINGS_FILE = "ORDERLY_SETTINGS_FILE"
+SECRETS_DIR = "ORDERLY_SECRETS_DIR"
 
-_OTHER_VARIABLES = frozenset({SETTINGS_FILE, "ORDERLY_TEST_DATABASE_URL"})
+_OTHER_VARIABLES = frozenset({SETTINGS_FILE, SECRETS_DIR, "ORDERLY_TEST_DATABASE_URL"})
 """Variables that begin like settings and are none."""
 
 
@@ -36,7 +44,9 @@ class BadSettings(Exception):
 class Settings(BaseSettings):
     """How this installation is set up. Each field is set by ``ORDERLY_<FIELD>`` or a line of the settings file."""
 
-    model_config = SettingsConfigDict(env_prefix="ORDERLY_", env_nested_delimiter="__", extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix="ORDERLY_", env_nested_delimiter="__", extra="forbid", hide_input_in_errors=True
+    )
 
     database_url: str = Field(
         "sqlite:///orderly.db", description="where everything is kept: `sqlite:///file` or `postgresql://…`"
@@ -69,7 +79,18 @@ class Settings(BaseSettings):
     shutdown_grace: timedelta = Field(timedelta(seconds=25), description="how long to finish what was begun")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe line to log")
     log_format: Literal["json", "console"] = Field("json", description="one JSON object a line, or text for people")
+    destinations: dict[str, DestinationLimits] = Field(
+        default={},
+        description="limits of the calls to a gateway, as `ORDERLY_DESTINATIONS__PAYMENTS__CONCURRENCY=20`",
+    )
     sandbox_slowness: timedelta = Field(timedelta(seconds=2), description="how long `tok_slow` takes")
+    payments: choices.Payments = choices.Payments()
+    mail: choices.Mail = choices.Mail()
+    carrier: choices.Carrier = choices.Carrier()
+    sms: choices.Sms = choices.Sms()
+    chat: choices.Chat = choices.Chat()
+    analytics: choices.Analytics = choices.Analytics()
+    text: choices.Text = choices.Text()
     order: OrderPolicy = Field(
         OrderPolicy(), description="the figures of orders, as `ORDERLY_ORDER__RETURN_WINDOW=P14D`"
     )
@@ -87,6 +108,15 @@ class Settings(BaseSettings):
             )
         return url
 
+    @model_validator(mode="after")
+    def _real_gateways_have_what_they_need(self) -> Self:
+        for group in choices.NEEDS:
+            choice = getattr(self, group)
+            if missing := [f"{PREFIX}{group}__{name}".upper() for name in choices.lacks(group, choice)]:
+                chosen = f"{PREFIX}{group}__GATEWAY".upper()
+                raise ValueError(f"{chosen}={choice.gateway} needs {' and '.join(missing)}")
+        return self
+
     @classmethod
     def load(cls, **given: object) -> "Settings":
         """Read the settings, and refuse what would otherwise be passed over: unknown names, an unreadable file.
@@ -99,12 +129,12 @@ class Settings(BaseSettings):
         """
         try:
             _check_file()
-            _check_names(cls.model_fields)
+            _check_names(cls.model_fields, [*os.environ, *_secret_files()])
             return cls(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
         except ValidationError as error:
-            raise BadSettings("\n".join(_explain(each["loc"], each["msg"]) for each in error.errors())) from error
+            raise BadSettings("\n".join(_explain(each["loc"], each["msg"]) for each in error.errors())) from None
         except SettingsError as error:
-            raise BadSettings(f"{error}; a group of settings is set one by one, as {PREFIX}ORDER__NAME") from error
+            raise BadSettings(f"{error}; a group of settings is set one by one, as {PREFIX}ORDER__NAME") from None
 
     @property
     def is_sqlite(self) -> bool:
@@ -130,13 +160,15 @@ class Settings(BaseSettings):
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let the environment come before the settings file."""
-        file = os.environ.get("ORDERLY_SETTINGS_FILE")
-        if file is None:
-            return init_settings, env_settings
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, Path(file))
+        """Let the environment come before files of secrets, and those before the settings file."""
+        sources = [init_settings, env_settings]
+        if directory := os.environ.get(SECRETS_DIR):
+            sources.append(NestedSecretsSettingsSource(file_secret_settings, secrets_dir=Path(directory)))
+        if file := os.environ.get(SETTINGS_FILE):
+            sources.append(TomlConfigSettingsSource(settings_cls, Path(file)))
+        return tuple(sources)
 
 
 def _check_file() -> None:
@@ -156,10 +188,32 @@ def _check_file() -> None:
         raise BadSettings(f"the settings file '{name}' is not TOML: {error}") from error
 
 
-def _check_names(known: Iterable[str]) -> None:
+def _secret_files() -> list[str]:
+    """Return the variables that files of secrets stand for, once all of them can be read."""
+    name = os.environ.get(SECRETS_DIR)
+    if not name:
+        return []
+    try:
+        files = [file for file in Path(name).iterdir() if file.name.upper().startswith(PREFIX)]
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise BadSettings(
+            f"the secrets in '{name}' can't be read ({reason}): correct {SECRETS_DIR} or unset it"
+        ) from error
+    for file in files:
+        try:
+            file.read_text(encoding="utf-8")
+        except OSError as error:
+            raise BadSettings(f"the secret '{file}' can't be read: {error.strerror}") from error
+        except ValueError:
+            raise BadSettings(f"the secret '{file}' is not text") from None
+    return [file.name.upper() for file in files]
+
+
+def _check_names(known: Iterable[str], variables: Iterable[str]) -> None:
     """Refuse variables that begin like a setting and are none: most likely a slip of the pen."""
     names = [f"{PREFIX}{name.upper()}" for name in known]
-    for variable in sorted(os.environ):
+    for variable in sorted(variables):
         if (
             variable.startswith(PREFIX)
             and variable not in _OTHER_VARIABLES
@@ -169,11 +223,23 @@ def _check_names(known: Iterable[str]) -> None:
 
 
 def _explain(place: tuple[int | str, ...], reason: str) -> str:
+    reason = reason.removeprefix("Value error, ")
+    if not place:
+        return reason
     name = ".".join(map(str, place))
     variable = PREFIX + "__".join(map(str, place)).upper()
     if reason.startswith("Extra inputs"):
-        return f"there is no setting {name}{_meant(name, Settings.model_fields)}"
-    return f"{variable} (in the settings file: {name}) {reason.removeprefix('Value error, ')}"
+        return f"there is no setting {name}{_meant(name, _names(Settings))}"
+    return f"{variable} (in the settings file: {name}) {reason}"
+
+
+def _names(model: type[BaseModel]) -> Iterator[str]:
+    """Yield the names of all settings as the settings file has them, those of groups with a dot."""
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from (f"{name}.{each}" for each in _names(field.annotation))
+        else:
+            yield name
 
 
 def _meant(name: str, known: Iterable[str]) -> str:

@@ -26,6 +26,8 @@ DEADLOCK: Final = "40P01"
 LOCK_TIMEOUT: Final = "55P03"
 UNIQUE_VIOLATION: Final = "23505"
 
+AUTOCOMMIT: Final = "AUTOCOMMIT"
+
 POSTGRESQL_SETTINGS: Final = {
     "application_name": "orderly",
     "statement_timeout": "30s",
@@ -74,6 +76,10 @@ class Database:
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work`, which only reads, on a connection of its own."""
         return await self._reader.run(work)
+
+    async def look(self, work: Callable[[Connection], T]) -> T:
+        """Run `work`, which executes one statement, without a transaction around it."""
+        return await self._reader.run(lambda connection: work(connection.execution_options(isolation_level=AUTOCOMMIT)))
 
     async def close(self) -> None:
         """Close every connection."""
@@ -191,7 +197,8 @@ def _configure_sqlite(engine: Engine, *, begin: str, synchronous: str) -> None:
 
     @event.listens_for(engine, "begin")
     def begin_explicitly(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        if connection.get_execution_options().get("isolation_level") != AUTOCOMMIT:
+            connection.exec_driver_sql(begin)
 
 
 def _to_json(value: object) -> str:

@@ -1,25 +1,29 @@
 """What is due: claiming effects, finding timers. Every statement here is indexed by the time at which rows fall due."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
     Connection,
+    ScalarSelect,
     Select,
     Update,
     and_,
     bindparam,
+    case,
     delete,
     func,
     literal,
     select,
     tuple_,
+    union_all,
     update,
 )
 
-from persistence.bulk import Values
-from persistence.tables import TABLES, EffectRow, IdempotencyKeyRow, TimerRow
+from persistence.bulk import Values, bulk
+from persistence.statements import among, as_keys
+from persistence.tables import TABLES, EffectAttemptRow, EffectRow, IdempotencyKeyRow, TimerRow
 
 _effects = TABLES[EffectRow]
 _timers = TABLES[TimerRow]
@@ -34,6 +38,7 @@ def _claim(chosen: Select[Any]) -> Update:
     claimed = {
         "status": "running",
         "attempts": _effects.c.attempts + 1,
+        "lost": _effects.c.lost + case((_effects.c.status == "running", 1), else_=0),
         "token": _effects.c.token + 1,
         "due_at": bindparam("lease_until", type_=_effects.c.due_at.type),
     }
@@ -44,21 +49,38 @@ def _claim(chosen: Select[Any]) -> Update:
 
 _CLAIM = _claim(
     select(_effects.c.id)
-    .where(_OPEN, _effects.c.due_at <= bindparam("now", type_=_effects.c.due_at.type))
+    .where(
+        _OPEN,
+        _effects.c.destination == bindparam("to"),
+        _effects.c.due_at <= bindparam("now", type_=_effects.c.due_at.type),
+    )
     .order_by(_effects.c.due_at)
     .limit(bindparam("most", type_=_effects.c.attempts.type))
     .with_for_update(skip_locked=True)
 )
 
 
-def claim_effects(connection: Connection, now: datetime, lease_until: datetime, most: int) -> list[Values]:
-    """Claim up to `most` due effects, the longest due first, until `lease_until`.
+def claim_effects(
+    connection: Connection, destination: str, now: datetime, lease_until: datetime, most: int
+) -> list[Values]:
+    """Claim up to `most` due effects of a destination, the longest due first, until `lease_until`.
 
     An effect whose lease has lapsed counts as due: its runner is gone.
     """
-    result = connection.execute(_CLAIM, {"now": now, "lease_until": lease_until, "most": most})
-    return sorted((dict(row) for row in result.mappings()), key=lambda row: row["id"])
+    values = {"to": destination, "now": now, "lease_until": lease_until, "most": most}
+    rows = [dict(row) for row in connection.execute(_CLAIM, values).mappings()]
+    return sorted(rows, key=lambda row: row["id"])
 
+
+def extend_leases(connection: Connection, ids: Collection[str], until: datetime) -> None:
+    """Keep claimed effects for longer."""
+    sqlite = connection.dialect.name == "sqlite"
+    mine = among(_effects.c.id, "ids", sqlite=sqlite)
+    statement = update(_effects).where(mine, _effects.c.status == "running").values(due_at=until)
+    connection.execute(statement, {"ids": as_keys(ids, sqlite=sqlite)})
+
+
+_RELEASED = ("status", "attempts", "due_at", "outcome", "error", "finished_at")
 
 _RELEASE = (
     update(_effects)
@@ -69,20 +91,33 @@ _RELEASE = (
             _effects.c.token == bindparam("key_token"),
         )
     )
-    .values({name: bindparam(name) for name in ("status", "attempts", "due_at", "error", "finished_at")})
+    .values({name: bindparam(name, type_=_effects.c[name].type) for name in _RELEASED})
 )
 
 
-def release_effects(connection: Connection, rows: Sequence[Values]) -> None:
-    """Give claimed effects back: for another attempt at `due_at`, or parked."""
+def release_effects(connection: Connection, rows: Sequence[Values], attempts: Sequence[Values] = ()) -> None:
+    """Give claimed effects back: finished, for another attempt at `due_at`, or parked; note attempts that failed."""
     if rows:
         connection.execute(_RELEASE, rows)
+    if attempts:
+        bulk(connection).insert(TABLES[EffectAttemptRow], attempts)
 
 
-def next_effect(connection: Connection) -> datetime | None:
-    """Return when the next effect falls due."""
-    moment: datetime | None = connection.execute(select(func.min(_effects.c.due_at)).where(_OPEN)).scalar()
-    return moment
+def next_effect(destinations: Iterable[str]) -> ScalarSelect[Any]:
+    """Return when the next effect of any of these destinations falls due, as a subquery: one look in the index each."""
+    looks = [select(_next_of(name).label("due_at")) for name in destinations]
+    nothing = select(literal(None, _effects.c.due_at.type).label("due_at"))
+    return select(func.min(union_all(nothing, *looks).subquery().c.due_at)).scalar_subquery()
+
+
+def due_destinations(connection: Connection, destinations: Sequence[str], now: datetime) -> list[str]:
+    """Return those of the destinations that have an effect due."""
+    row = connection.execute(select(*(_next_of(name) for name in destinations))).one()
+    return [name for name, due_at in zip(destinations, row, strict=True) if due_at is not None and due_at <= now]
+
+
+def _next_of(destination: str) -> ScalarSelect[Any]:
+    return select(func.min(_effects.c.due_at)).where(_OPEN, _effects.c.destination == destination).scalar_subquery()
 
 
 _TIMER_ORDER = [_timers.c.due_at, _timers.c.entity_id, _timers.c.machine, _timers.c.name]
@@ -97,13 +132,21 @@ def due_timers(connection: Connection, now: datetime, most: int, after: Values |
     return [dict(row) for row in connection.execute(statement).mappings()]
 
 
-def next_timer(connection: Connection, after: datetime | None = None) -> datetime | None:
-    """Return when the next timer falls due, of those that fall due after a moment."""
-    statement = select(func.min(_timers.c.due_at))
-    if after is not None:
-        statement = statement.where(_timers.c.due_at > after)
-    moment: datetime | None = connection.execute(statement).scalar()
-    return moment
+def next_timer() -> ScalarSelect[Any]:
+    """Return when the next timer falls due, as a subquery."""
+    return select(func.min(_timers.c.due_at)).scalar_subquery()
+
+
+def next_dues(
+    connection: Connection, dues: Mapping[str, ScalarSelect[Any]]
+) -> tuple[datetime, dict[str, datetime | None]]:
+    """Return the database's time, and when the next work of each kind falls due: one statement for all of it."""
+    if connection.dialect.name == "postgresql":
+        now, *moments = connection.execute(select(func.clock_timestamp(), *dues.values())).one()
+    else:
+        _, *moments = connection.execute(select(literal(0), *dues.values())).one()
+        now = datetime.now(UTC)
+    return now, dict(zip(dues, moments, strict=True))
 
 
 def counts_due(connection: Connection, now: datetime) -> dict[str, int]:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Table, bindparam, update
 from sqlmodel import SQLModel
 
 from persistence.bulk import Values, bulk
@@ -22,11 +22,20 @@ class Changes:
     )
     """Rows by class and changed columns; the primary key is given under names that begin with ``key_``."""
     history: list[Values] = field(default_factory=list)
+    effects_withdrawn: list[Values] = field(default_factory=list)
+    """The machine, entity and name of effects that are cancelled if nobody has attempted them."""
     effects: list[Values] = field(default_factory=list)
     timers_cancelled: list[Values] = field(default_factory=list)
     timers_set: list[Values] = field(default_factory=list)
     keys_expired: list[Values] = field(default_factory=list)
     keys: list[Values] = field(default_factory=list)
+
+    def withdraw(self, withdrawn: list[Values]) -> None:
+        """Cancel effects of the database, and those that would be written only now."""
+        for each in withdrawn:
+            names = ("machine", "entity_id", "name")
+            self.effects = [row for row in self.effects if any(row[name] != each[name] for name in names)]
+        self.effects_withdrawn.extend(withdrawn)
 
     def change(self, row: type[SQLModel], values: Values, original: Values) -> None:
         """Note the columns of a row that differ from what the database has."""
@@ -69,6 +78,8 @@ class Store:
             write.update(TABLES[row], columns, values)
         if changes.history:
             write.insert(TABLES[History], changes.history)
+        if changes.effects_withdrawn:
+            self._connection.execute(_WITHDRAW, changes.effects_withdrawn)
         if changes.effects:
             write.insert(TABLES[EffectRow], changes.effects)
         if changes.timers_cancelled:
@@ -79,6 +90,21 @@ class Store:
             write.delete(TABLES[IdempotencyKeyRow], changes.keys_expired)
         if changes.keys:
             write.insert(TABLES[IdempotencyKeyRow], changes.keys)
+
+
+_effects = TABLES[EffectRow]
+
+_WITHDRAW = (
+    update(_effects)
+    .where(
+        _effects.c.entity_id == bindparam("entity_id"),
+        _effects.c.machine == bindparam("machine"),
+        _effects.c.name == bindparam("name"),
+        _effects.c.status == "pending",
+        _effects.c.attempts == 0,
+    )
+    .values(status="cancelled", finished_at=bindparam("at"), error="withdrawn before the first attempt")
+)
 
 
 def _depth(table: Table) -> int:

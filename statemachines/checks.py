@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
@@ -118,6 +119,8 @@ def _timeouts(machine: Machine, state: State) -> None:
         if after.timer in names:
             raise _fault(after.line, f"state '{state.name}' has two timers named '{after.timer}'")
         names.add(after.timer)
+        if (after.every is not None and after.every <= timedelta()) or (after.times > 1) != (after.every is not None):
+            raise _fault(after.line, f"reminder '{after.timer}' needs both a pause above 0 and more than one time")
         if state.final:
             raise _fault(after.line, f"state '{state.name}' is final and must have no timeout")
         if required := [name for name, column in after.fire.model_fields.items() if column.is_required()]:

@@ -59,6 +59,16 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Cancel what the entity asked for by `effect` and nobody has attempted yet.
+
+    What was attempted may have been done already: its outcome still comes back, and the machine must take it.
+    """
+
+    effect: Effect
+
+
+@dataclass(frozen=True, slots=True)
 class Send:
     """Raise an event on another entity in the same transaction. If it is refused, so is the event that sent it."""
 
@@ -146,4 +156,4 @@ class Restock(StockMovement):
     on_hand = 1
 
 
-Command = Set | Add | Change | Call | Send | Spawn | Start | Cancel | StockMovement
+Command = Set | Add | Change | Call | Withdraw | Send | Spawn | Start | Cancel | StockMovement

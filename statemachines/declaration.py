@@ -187,12 +187,19 @@ def _line_of_declaration() -> str:
 
 @dataclass(frozen=True, slots=True)
 class After:
-    """A timeout: `fire` is raised once the entity has stayed in the state for `duration`."""
+    """A timeout: `fire` is raised once the entity has stayed in the state for `duration`.
+
+    With `every` it is a reminder: raised again and again, `times` in all, for as long as the entity stays.
+    """
 
     duration: Duration
     fire: type[Event]
     name: str = ""
     """Names the timer; by default the event's name. One state's timers have different names."""
+    every: timedelta | None = None
+    """How long after it fired it fires again."""
+    times: int = 1
+    """How often it fires at most."""
     line: str = field(default_factory=_line_of_declaration, compare=False, repr=False)
 
     @property

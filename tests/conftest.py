@@ -106,7 +106,7 @@ def open_service(clock: VirtualClock, tmp_path: Path) -> OpenService:
     """Open services on a given database; settings may be overridden."""
 
     def opened(
-        url: str, *, seed: int = 1, background: bool = False, **settings: object
+        url: str, *, seed: int = 1, background: bool | None = None, **settings: object
     ) -> AbstractAsyncContextManager[Service]:
         chosen = {"requests_per_second": 0, "failed_logins_per_minute": 0, "key_pepper": "pepper", **settings}
         return Service.open(

@@ -124,12 +124,8 @@ class Driver:
 
         Beside timers these are payments that a killed replay was about to make: their leases end within a minute.
         """
-        due = await self._service.database.read(_next_due)
+        due = await self._service.next_due()
         if due and due <= moment:
             await self._service.advance_to(moment)
         else:
             self._clock.advance_to(moment)
-
-
-def _next_due(connection: Connection) -> datetime | None:
-    return min(filter(None, (queue.next_effect(connection), queue.next_timer(connection))), default=None)

@@ -113,7 +113,7 @@ async def test_a_payment_whose_outcome_was_cut_is_settled_once(open_service, pro
         shop = Shop(service)
         await shop.sells("MUG")
         order = await shop.paying(MUG=1)
-        await service.effects.claim()
+        await service.effects.run()
         proxy.cuts.append(moment)
         await service.effects.finish()
         assert proxy.fired == 1

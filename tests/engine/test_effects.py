@@ -9,8 +9,9 @@ from engine.effects import LEASE
 from engine.envelope import Claim, Envelope, Superseded
 from persistence import queue
 from statemachines.declaration import Actor, Role
-from statemachines.order import Cancel, Pay, Return
+from statemachines.order import Cancel, OrderPolicy, Pay, Return
 from statemachines.payments import CHARGE, REFUND, Charged, Refunded
+from tests.conftest import NOON
 from tests.engine.shop import ANNA, MERCHANT, Shop, committed, rejected
 
 GATEWAY = Actor("payments.charge", Role.SYSTEM)
@@ -63,12 +64,12 @@ async def test_an_effect_without_an_answer_is_parked_after_its_last_attempt_and_
     parked, done = sorted(await mugs.effects(), key=lambda effect: effect["status"], reverse=True)
     assert (parked["status"], parked["attempts"], parked["error"]) == (
         "parked",
-        CHARGE.attempts,
+        CHARGE.retry.attempts,
         "the sandbox does not answer",
     )
     assert done["status"] == "done"
     assert (await mugs.state(silent), await mugs.state(lively)) == ("paying", "processing")
-    assert await mugs.service.effects.next_due() is None
+    assert await mugs.service.next_due() == NOON + OrderPolicy().gateway_patience
 
 
 async def test_an_outcome_and_the_end_of_its_effect_are_one_transaction(mugs: Shop) -> None:
@@ -86,7 +87,7 @@ async def test_an_outcome_and_the_end_of_its_effect_are_one_transaction(mugs: Sh
 async def claims(shop: Shop, lease: timedelta = LEASE) -> list[dict[str, object]]:
     """Claim what is due, as a runner does that dies right after."""
     now = shop.service.clock.now()
-    return await shop.service.database.write(lambda c: queue.claim_effects(c, now, now + lease, 50))
+    return await shop.service.database.write(lambda c: queue.claim_effects(c, "payments", now, now + lease, 50))
 
 
 async def test_the_effect_of_a_dead_runner_is_taken_again_after_its_lease_and_done_once(mugs: Shop) -> None:
@@ -102,7 +103,7 @@ async def test_the_effect_of_a_dead_runner_is_taken_again_after_its_lease_and_do
 
 async def test_an_effect_that_kills_its_runners_is_parked_after_its_last_attempt(mugs: Shop) -> None:
     order = await mugs.paying(MUG=1)
-    for _ in range(CHARGE.attempts):
+    for _ in range(CHARGE.retry.attempts):
         assert len(await claims(mugs)) == 1
         mugs.service.clock.advance(LEASE)
     await mugs.service.settle()

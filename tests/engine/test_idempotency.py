@@ -93,16 +93,6 @@ async def test_a_key_may_be_used_anew_after_seven_days(shop: Shop) -> None:
     assert (await shop.tell("order", None, basket(MUG=2), ANNA, key="k")).id == anew.id
 
 
-async def test_expired_keys_are_swept_away(shop: Shop) -> None:
-    await shop.tell("order", None, basket(), ANNA, key="old")
-    await shop.service.advance(timedelta(days=6))
-    young = await shop.tell("order", None, basket(), ANNA, key="young")
-    await shop.service.advance(timedelta(days=1))
-    await shop.service._sweep_keys()
-    assert not (await shop.tell("order", None, basket(), ANNA, key="old")).replayed
-    assert (await shop.tell("order", None, basket(), ANNA, key="young")).id == young.id
-
-
 async def test_the_same_key_twenty_times_at_once_happens_once(shop: Shop) -> None:
     await shop.sells("MUG")
     order = await shop.pending(MUG=1)

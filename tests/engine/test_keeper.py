@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from engine.clock import SystemClock
+from engine.clock import SteadyClock
 from engine.keeper import Keeper, alarm_clock
 from orderly.service import Service
 from orderly.settings import Settings
@@ -77,7 +77,7 @@ async def alarms():
 
 
 async def test_a_keeper_is_woken_by_the_earliest_alarm_and_no_more_often_than_it_polls(alarms) -> None:
-    clock, calls = SystemClock(), []
+    clock, calls = SteadyClock(), []
 
     async def work():
         calls.append(time.monotonic())
@@ -109,7 +109,7 @@ async def test_a_keeper_whose_work_fails_tries_again_later(alarms, monkeypatch) 
         if len(calls) == 1:
             raise RuntimeError("the database is away")
 
-    keeper = Keeper("test", work, SystemClock(), alarms, timedelta(seconds=60))
+    keeper = Keeper("test", work, SteadyClock(), alarms, timedelta(seconds=60))
     keeper.start()
     await until(lambda: made(calls, 2), 5)
     await keeper.stop()

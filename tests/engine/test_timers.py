@@ -105,7 +105,7 @@ async def test_timers_fire_in_the_order_in_which_they_fell_due(mugs: Shop) -> No
     mugs.service.clock.advance(timedelta(days=1))
     fired = []
     mugs.service.dispatcher.listen(lambda batch: fired.extend(row["entity_id"] for row in batch.changes.history))
-    assert await mugs.service.timers.fire_due() == 5
+    assert await mugs.service.timers.run() == 5
     assert fired == orders
 
 
@@ -115,7 +115,7 @@ async def test_each_timer_fires_once_although_two_services_sweep(open_service, p
         await shop.sells("MUG", on_hand=100)
         orders = [await shop.pending(MUG=1) for _ in range(40)]
         one.clock.advance(HALF_AN_HOUR)
-        await asyncio.gather(one.timers.fire_due(), other.timers.fire_due(), one.timers.fire_due())
+        await asyncio.gather(one.timers.run(), other.timers.run(), one.timers.run())
         assert {tuple(await shop.story("order", each)) for each in orders} == {("create", "submit", "expire")}
         assert await shop.shelf() == (100, 0)
         assert await shop.timers() == []

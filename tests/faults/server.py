@@ -11,7 +11,7 @@ from random import Random
 
 import httpx
 
-from engine.clock import SystemClock
+from engine.clock import SteadyClock
 from orderly.service import Service
 from orderly.settings import Settings
 from statemachines.declaration import Role
@@ -136,7 +136,7 @@ class Customers:
 
 async def settled_books(url: str, acknowledged: list[tuple[str, str, int, str]]) -> int:
     """Finish what was begun, audit the books, and find every acknowledged transition in them."""
-    async with Service.open(settings(url), clock=SystemClock(), random=Random(2)) as service:
+    async with Service.open(settings(url), clock=SteadyClock(), random=Random(2)) as service:
         await service.settle()
         shop = Shop(service)
         transitions = await service.database.read(audit)

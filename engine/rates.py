@@ -1,4 +1,4 @@
-"""How often callers may do something."""
+"""How often something may be done: by a caller of ours, or by us to a destination."""
 
 from datetime import datetime
 
@@ -6,6 +6,9 @@ from engine.clock import Clock
 
 CALLERS_LIMIT = 100_000
 """How many callers are remembered; beyond that all are forgiven, which costs one burst."""
+
+UNLIMITED = 1_000_000
+"""What is left where there is no limit."""
 
 
 class TokenBuckets:
@@ -27,9 +30,7 @@ class TokenBuckets:
         """Take a token if there is one; return 0 if so, else in how many seconds there will be."""
         if self._rate <= 0:
             return 0
-        now = self._clock.now()
-        tokens, at = self._buckets.get(caller, (self._burst, now))
-        tokens = min(self._burst, tokens + max(0.0, (now - at).total_seconds()) * self._rate)
+        tokens, now = self._tokens(caller)
         if tokens < 1:
             return (1 - tokens) / self._rate
         if take:
@@ -37,3 +38,12 @@ class TokenBuckets:
                 self._buckets.clear()
             self._buckets[caller] = tokens - 1, now
         return 0
+
+    def left(self, caller: str) -> int:
+        """Return how many tokens a caller could take at once."""
+        return UNLIMITED if self._rate <= 0 else int(self._tokens(caller)[0])
+
+    def _tokens(self, caller: str) -> tuple[float, datetime]:
+        now = self._clock.now()
+        tokens, at = self._buckets.get(caller, (self._burst, now))
+        return min(self._burst, tokens + max(0.0, (now - at).total_seconds()) * self._rate), now
