@@ -3,6 +3,7 @@
 A failure is what keeps the service from working or from keeping its promises; a warning is what a person should know.
 """
 
+import asyncio
 import sqlite3
 import stat
 from collections.abc import Iterator, Mapping
@@ -14,7 +15,9 @@ from pathlib import Path
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from orderly.settings import Settings
+from gateways.port import NoAnswer
+from orderly.outside import Gateway, Outside, Reachable
+from orderly.settings import PREFIX, Settings
 from persistence import health, queries, schema
 from persistence.database import Database
 from statemachines.registry import MACHINES
@@ -23,6 +26,9 @@ SQLITE_SOUND = (3, 51, 3)
 """Before this release, two connections that write and checkpoint at once may corrupt a file in WAL mode."""
 
 CLOCK_TOLERANCE = timedelta(seconds=2)
+REACH = timedelta(seconds=3)
+"""How long each of the other sides may take to show that it is there."""
+
 PATIENCE = timedelta(minutes=1)
 """How long past its time an effect or timer counts as overdue: many times longer than work is looked for."""
 
@@ -51,7 +57,7 @@ class Diagnosis:
 
 async def examine(settings: Settings) -> list[Diagnosis]:
     """Check an installation from its settings to its backlog. Nothing is changed."""
-    found = [*_setup(settings)]
+    found = [*_setup(settings), *await _outside(settings)]
     if settings.is_sqlite:
         found += _sqlite_file(settings)
     if any(each.check == "database" and each.health is Health.FAILURE for each in found):
@@ -104,6 +110,27 @@ def _pepper(settings: Settings) -> Diagnosis:
     if not file.read_text().strip():
         return Diagnosis("pepper", Health.FAILURE, f"{file} is empty", "restore it from a backup; keys depend on it")
     return Diagnosis("pepper", Health.OK, f"kept in {file}, for its owner only")
+
+
+async def _outside(settings: Settings) -> list[Diagnosis]:
+    """Say which gateways are in use, and whether the real ones are reached; all of them are asked at once."""
+    outside = Outside(settings)
+    try:
+        return await asyncio.gather(*(_gateway(settings, name, each) for name, each in outside.gateways.items()))
+    finally:
+        await outside.aclose()
+
+
+async def _gateway(settings: Settings, name: str, gateway: Gateway) -> Diagnosis:
+    chosen = getattr(settings, name).gateway
+    if not isinstance(gateway, Reachable):
+        return Diagnosis(name, Health.OK, f"{chosen}: nothing leaves this process")
+    try:
+        await gateway.reach(REACH)
+    except NoAnswer as error:
+        remedy = f"check the settings {PREFIX}{name.upper()}__…, and that the other side runs"
+        return Diagnosis(name, Health.FAILURE, f"{chosen}: {error}", remedy)
+    return Diagnosis(name, Health.OK, f"{chosen}: reached")
 
 
 def _sqlite_file(settings: Settings) -> Iterator[Diagnosis]:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pydantic import BaseModel, JsonValue, SecretStr, TypeAdapter
 
 from orderly.logs import hide_passwords
-from orderly.settings import PREFIX, SETTINGS_FILE, Settings
+from orderly.settings import PREFIX, SECRETS_DIR, SETTINGS_FILE, Settings
 
 _SPANS = TypeAdapter(timedelta)
 
@@ -23,6 +23,8 @@ class Row:
     value: str
     default: str
     meaning: str
+    limits: str
+    """Among which words or between which figures it lies."""
 
     @property
     def is_changed(self) -> bool:
@@ -38,14 +40,17 @@ def rows_of(settings: Settings) -> list[Row]:
 def _rows(prefix: str, values: BaseModel) -> Iterator[Row]:
     model = type(values)
     texts = _docstrings(model)
-    for name, field in model.model_fields.items():
+    schema = model.model_json_schema()["properties"]
+    fields = sorted(model.model_fields.items(), key=lambda item: item[0] != "gateway")  # what is chosen comes first
+    for name, field in fields:
         value = getattr(values, name)
         variable = f"{prefix}{name.upper()}"
         if isinstance(value, BaseModel):
             yield from _rows(f"{variable}__", value)
         else:
             meaning = field.description or texts.get(name, "")
-            yield Row(variable, _text(value), _text(field.get_default(call_default_factory=True)), _plain(meaning))
+            default = _text(field.get_default(call_default_factory=True))
+            yield Row(variable, _text(value), default, _plain(meaning), _limits(schema[name]))
 
 
 def _docstrings(model: type[BaseModel]) -> dict[str, str]:
@@ -71,6 +76,8 @@ def _plain(text: str) -> str:
 def _text(value: object) -> str:
     """Spell a value as a variable would hold it."""
     match value:
+        case None:
+            return ""
         case bool():
             return str(value).lower()
         case timedelta():
@@ -84,8 +91,11 @@ def _text(value: object) -> str:
 _PAGE = f"""# Settings
 
 Each is an environment variable, or a line of the TOML file that `{SETTINGS_FILE}` names: there without the prefix
-and in small letters, and `{PREFIX}ORDER__…` in a table `[order]`. The environment comes before the file, options of the
-command before both. `orderly settings` shows what holds now; a name that is not in this table is an error.
+and in small letters, and `{PREFIX}ORDER__…` in a table `[order]`. Secrets may also stand in files of their own, as
+Docker and Kubernetes mount them: `{SECRETS_DIR}` names the directory, and a file is named like the variable,
+`{PREFIX}MAIL__PASSWORD` or `{PREFIX.lower()}mail__password`. Options of the command come first, then the environment,
+then files of secrets, then the settings file. `orderly settings` shows what holds now; a name that is not in this table
+is an error.
 
 Durations are ISO 8601 (`PT30S`, `PT15M`, `P14D`), amounts are in minor units of their currency.
 
@@ -98,12 +108,10 @@ This page is made by `make docs` from `orderly/settings.py`.
 
 def settings_page() -> str:
     """Return `docs/settings.md`."""
-    schema = Settings.model_json_schema()["properties"]
     lines = []
     for row in rows_of(Settings.model_construct()):
-        limits = _limits(schema.get(row.variable.removeprefix(PREFIX).lower(), {}))
         default = f"`{row.default}`" if row.default else ""
-        lines.append(f"| `{row.variable}` | {default} | {row.meaning}{limits} |\n")
+        lines.append(f"| `{row.variable}` | {default} | {row.meaning}{row.limits} |\n")
     return _PAGE + "".join(lines)
 
 
