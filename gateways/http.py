@@ -23,6 +23,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cache
 from json import JSONDecodeError, loads
+from time import monotonic
 from typing import Any, TypeVar
 
 import httpx
@@ -83,6 +84,25 @@ class HttpAnswer:
                 for one in error.errors(include_input=False, include_context=False, include_url=False)
             ]
             raise NoAnswer(f"answered {self.status} with an unexpected body ({', '.join(wrong[:3])})") from None
+
+
+class Deadline:
+    """The end of an attempt in which several requests are made."""
+
+    def __init__(self, timeout: timedelta) -> None:
+        self._end = monotonic() + timeout.total_seconds()
+
+    @property
+    def left(self) -> timedelta:
+        """How much time is left.
+
+        Raises:
+            NoAnswer: none.
+        """
+        left = self._end - monotonic()
+        if left <= 0:
+            raise NoAnswer("no time left for the next request")
+        return timedelta(seconds=left)
 
 
 class HttpPeer:

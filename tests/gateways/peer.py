@@ -46,7 +46,8 @@ SILENCE = object()
 """In the place of an answer: never say anything."""
 
 Respond = Callable[[Asked], Any]
-"""Returns what to say: an answer, raw bytes after which the connection is cut, or `SILENCE`."""
+"""Returns what to say: an answer, raw bytes after which the connection is cut, `SILENCE`, or a coroutine function that
+does to the connection what it likes."""
 
 
 @dataclass
@@ -85,6 +86,9 @@ class Peer:
                 said = self.answer(Asked(method, path, headers, body))
                 if said is SILENCE:
                     await reader.read()
+                    break
+                if callable(said):
+                    await said(writer)
                     break
                 writer.write(said if isinstance(said, bytes) else said.encoded())
                 await writer.drain()

@@ -1,0 +1,110 @@
+"""What Stripe answers, as far as it is looked at (https://docs.stripe.com/api/payment_intents/object)."""
+
+from pydantic import BaseModel, Field
+
+from gateways.http import HttpAnswer
+from gateways.port import NoAnswer
+from gateways.stripe.declines import TRANSIENT
+from statemachines.values import Name, Url
+
+_OUR_FAULT = frozenset(
+    {
+        "account_invalid",
+        "api_key_expired",
+        "platform_api_key_expired",
+        "secret_key_required",
+        "testmode_charges_only",
+    }
+)
+"""Refusals that speak of the account and not of the payment."""
+
+
+class Failure(BaseModel):
+    """Why Stripe did not do what it was asked, or why a payment failed."""
+
+    type: str = ""
+    code: str | None = None
+    decline_code: str | None = None
+    message: str | None = None
+    payment_intent: "Intent | None" = None
+    answered: int = 402
+    """The HTTP status it came with."""
+
+    @property
+    def exact_code(self) -> str:
+        """The most exact code there is."""
+        return self.decline_code or self.code or ""
+
+    @property
+    def is_of_the_card(self) -> bool:
+        """Whether the payment method was declined; any other failure is of the request."""
+        return self.answered == 402 or self.type == "card_error"
+
+    @property
+    def is_transient(self) -> bool:
+        """Whether the same payment may be approved a moment later."""
+        return self.is_of_the_card and self.exact_code in TRANSIENT
+
+
+class Redirect(BaseModel):
+    """Where the customer's browser is to be sent."""
+
+    url: Url
+
+
+class NextAction(BaseModel):
+    """What the customer has to do."""
+
+    redirect_to_url: Redirect | None = None
+
+
+class Intent(BaseModel):
+    """A payment, from its first attempt to its end."""
+
+    id: Name
+    status: str
+    amount: int = Field(ge=0)
+    currency: str
+    amount_received: int | None = None
+    next_action: NextAction | None = None
+    last_payment_error: Failure | None = None
+
+
+class Refund(BaseModel):
+    """Money given back."""
+
+    id: Name
+    status: str
+    amount: int = Field(ge=0)
+    currency: str
+    failure_reason: str | None = None
+
+
+class Problem(BaseModel):
+    """The body of every refusal."""
+
+    error: Failure
+
+
+def failure_of(answer: HttpAnswer) -> Failure | None:
+    """Return why Stripe refuses, or None if it does not.
+
+    Raises:
+        NoAnswer: it says that our key or our account is wrong, that it is busy with the same payment, that the payment
+            is not where it was when it was looked at, or nothing that it is known to say.
+    """
+    match answer.status:
+        case 200:
+            return None
+        case 401 | 403:
+            raise NoAnswer("the gateway does not accept our key: check it and its permissions")
+        case 409:
+            raise NoAnswer("the gateway is still busy with this or another request for the same payment")
+        case 400 | 402 | 404:
+            failure = answer.read(Problem).error
+            if failure.code in _OUR_FAULT:
+                raise NoAnswer(f"the gateway does not accept our account ({failure.code})")
+            if failure.code == "payment_intent_unexpected_state":
+                raise NoAnswer("the payment has changed meanwhile")
+            return failure.model_copy(update={"answered": answer.status})
+    raise NoAnswer(f"answered {answer.status}")
