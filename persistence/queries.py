@@ -52,12 +52,13 @@ class Filter:
     """Only those that have stood in their state since before this moment; needs a state."""
 
 
-def _cursor_of(*values: object) -> str:
+def cursor_of(*values: object) -> str:
+    """Return where a page ends, as callers hand it back."""
     plain = [value.isoformat() if isinstance(value, datetime) else value for value in values]
     return base64.urlsafe_b64encode(json.dumps(plain).encode()).decode().rstrip("=")
 
 
-def _read_cursor(cursor: str, *kinds: type) -> list[Any]:
+def read_cursor(cursor: str, *kinds: type) -> list[Any]:
     """Return the values of a cursor.
 
     Raises:
@@ -85,19 +86,19 @@ def list_entities(connection: Connection, machine: Machine, wanted: Filter, limi
     if wanted.state is not None:
         order = [table.c.state_since, table.c.id]
         if cursor:
-            since, last = _read_cursor(cursor, str, str)
+            since, last = read_cursor(cursor, str, str)
             statement = statement.where(tuple_(*order) > tuple_(_moment(since), last))
         statement = statement.order_by(*order)
     else:
         order = [table.c.created_at, table.c.id]
         if cursor:
-            created, last = _read_cursor(cursor, str, str)
+            created, last = read_cursor(cursor, str, str)
             statement = statement.where(tuple_(*order) < tuple_(_moment(created), last))
         statement = statement.order_by(table.c.created_at.desc(), table.c.id.desc())
     rows = _rows(connection, statement.limit(limit + 1))
     column = "state_since" if wanted.state is not None else "created_at"
     more = len(rows) > limit
-    return Page(rows[:limit], _cursor_of(rows[limit - 1][column], rows[limit - 1]["id"]) if more else None)
+    return Page(rows[:limit], cursor_of(rows[limit - 1][column], rows[limit - 1]["id"]) if more else None)
 
 
 def _moment(text: str) -> datetime:
@@ -178,12 +179,12 @@ def list_history(connection: Connection, machine: Machine, id: str, limit: int, 
     table = TABLES[History]
     statement = select(table).where(table.c.machine == machine.name, table.c.entity_id == id)
     if cursor:
-        (version,) = _read_cursor(cursor, int)
+        (version,) = read_cursor(cursor, int)
         if not 0 <= version < 2**63:
             raise BadCursor
         statement = statement.where(table.c.version > version)
     rows = _rows(connection, statement.order_by(table.c.version).limit(limit + 1))
-    return Page(rows[:limit], _cursor_of(rows[limit - 1]["version"]) if len(rows) > limit else None)
+    return Page(rows[:limit], cursor_of(rows[limit - 1]["version"]) if len(rows) > limit else None)
 
 
 def list_of_entity(connection: Connection, row: type[SQLModel], machine: Machine, id: str) -> list[Values]:  # noqa: A002

@@ -3,12 +3,14 @@
 import json
 from collections.abc import Iterable
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     Column,
     ColumnElement,
+    Integer,
     Select,
     String,
     Table,
@@ -19,15 +21,18 @@ from sqlalchemy import (
     select,
 )
 
+K = TypeVar("K", str, int)
+
 
 def among(column: Column[Any], keys: str, *, sqlite: bool) -> ColumnElement[bool]:
     """Return the condition that `column` is one of the keys bound to the parameter `keys` (see `as_keys`)."""
     if sqlite:
         return column.in_(select(func.json_each(bindparam(keys, type_=String())).table_valued("value").c.value))
-    return column == any_(cast(bindparam(keys, type_=ARRAY(String)), ARRAY(String)))
+    listed = ARRAY(BigInteger if isinstance(column.type, Integer) else String)
+    return column == any_(cast(bindparam(keys, type_=listed), listed))
 
 
-def as_keys(keys: Iterable[str], *, sqlite: bool) -> Any:
+def as_keys(keys: Iterable[K], *, sqlite: bool) -> Any:
     """Return the value to bind for `among`."""
     ordered = sorted(keys)
     return json.dumps(ordered) if sqlite else ordered

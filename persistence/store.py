@@ -4,12 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, Table, bindparam, update
+from sqlalchemy import Connection, Table, bindparam, select, update
 from sqlmodel import SQLModel
 
 from persistence.bulk import Values, bulk
-from persistence.statements import as_keys, select_among
-from persistence.tables import TABLES, EffectRow, History, IdempotencyKeyRow, TimerRow
+from persistence.statements import among, as_keys, select_among
+from persistence.tables import TABLES, EffectRow, History, IdempotencyKeyRow, InboxRow, TimerRow
 
 
 @dataclass(slots=True)
@@ -65,6 +65,14 @@ class Store:
         rows = self.rows(IdempotencyKeyRow, "key", {key for _, key in keys}, lock=False)
         return {pair: row for row in rows if (pair := (row["scope"], row["key"])) in wanted}
 
+    def pending(self, seqs: Iterable[int]) -> set[int]:
+        """Return those of the inbox's rows that are not settled yet, locked until the commit."""
+        statement = select(_inbox.c.seq).where(
+            among(_inbox.c.seq, "seqs", sqlite=self._sqlite), _inbox.c.status == "pending"
+        )
+        locked = statement.order_by(_inbox.c.seq).with_for_update()
+        return set(self._connection.execute(locked, {"seqs": as_keys(seqs, sqlite=self._sqlite)}).scalars())
+
     def committed(self, event_ids: Iterable[str]) -> set[str]:
         """Return those of the events that are in the history."""
         return {row["event_id"] for row in self.rows(History, "event_id", event_ids, lock=False)}
@@ -93,6 +101,7 @@ class Store:
 
 
 _effects = TABLES[EffectRow]
+_inbox = TABLES[InboxRow]
 
 _WITHDRAW = (
     update(_effects)

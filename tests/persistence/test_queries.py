@@ -202,7 +202,7 @@ def full_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     asyncio.run(_administer(server, f'DROP DATABASE "{name}" WITH (FORCE)'))
 
 
-CURSOR = queries._cursor_of(NOON + timedelta(hours=9), "ord_00500")
+CURSOR = queries.cursor_of(NOON + timedelta(hours=9), "ord_00500")
 ASKED = {
     "newest first": lambda c: queries.list_entities(c, ORDER, Filter(), 50, None),
     "newest first, further on": lambda c: queries.list_entities(c, ORDER, Filter(), 50, CURSOR),
