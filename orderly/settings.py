@@ -165,7 +165,7 @@ class Settings(BaseSettings):
         """Let the environment come before files of secrets, and those before the settings file."""
         sources = [init_settings, env_settings]
         if directory := os.environ.get(SECRETS_DIR):
-            sources.append(NestedSecretsSettingsSource(file_secret_settings, secrets_dir=Path(directory)))
+            sources.append(_SecretFiles(file_secret_settings, directory, "ok"))
         if file := os.environ.get(SETTINGS_FILE):
             sources.append(TomlConfigSettingsSource(settings_cls, Path(file)))
         return tuple(sources)
@@ -188,26 +188,31 @@ def _check_file() -> None:
         raise BadSettings(f"the settings file '{name}' is not TOML: {error}") from error
 
 
-def _secret_files() -> list[str]:
-    """Return the variables that files of secrets stand for, once all of them can be read."""
-    name = os.environ.get(SECRETS_DIR)
-    if not name:
-        return []
+def _secret_files() -> dict[str, str]:
+    """Return what the files of secrets hold, by the variables that they stand for; other files are passed over."""
+    directory = os.environ.get(SECRETS_DIR)
+    if not directory:
+        return {}
+    held = {}
     try:
-        files = [file for file in Path(name).iterdir() if file.name.upper().startswith(PREFIX)]
+        for file in Path(directory).iterdir():
+            if file.name.upper().startswith(PREFIX):
+                held[file.name.upper()] = file.read_text(encoding="utf-8").strip()
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise BadSettings(
-            f"the secrets in '{name}' can't be read ({reason}): correct {SECRETS_DIR} or unset it"
-        ) from error
-    for file in files:
-        try:
-            file.read_text(encoding="utf-8")
-        except OSError as error:
-            raise BadSettings(f"the secret '{file}' can't be read: {error.strerror}") from error
-        except ValueError:
-            raise BadSettings(f"the secret '{file}' is not text") from None
-    return [file.name.upper() for file in files]
+        raise BadSettings(f"the secret '{error.filename}' can't be read ({reason}): see {SECRETS_DIR}") from error
+    except ValueError:
+        raise BadSettings(f"the secret '{file}' is not text: see {SECRETS_DIR}") from None
+    return held
+
+
+class _SecretFiles(NestedSecretsSettingsSource):
+    """Files that hold one setting each."""
+
+    @classmethod
+    def load_secrets(cls, path: Path) -> dict[str, str]:  # noqa: ARG003
+        """Read only what is named like a setting: secrets of other programs may lie beside it, and be no text."""
+        return _secret_files()
 
 
 def _check_names(known: Iterable[str], variables: Iterable[str]) -> None:
