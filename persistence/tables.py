@@ -31,6 +31,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlmodel import AutoString, Field, SQLModel
 
 from persistence.columns import json_check, moment_check, utc_now
+from persistence.delivery_rows import DeliveryRow, EndpointRow, FeedCursorRow, LaneRow
 from statemachines.declaration import Entity, Role
 from statemachines.registry import MACHINES, Registry
 
@@ -45,6 +46,7 @@ class History(SQLModel, table=True):
         UniqueConstraint("machine", "entity_id", "version", name="uq_history_version"),
         UniqueConstraint("event_id", name="uq_history_event_id"),
         CheckConstraint("version >= 1", name="ck_history_version"),
+        Index("ix_history_feed", "commit_order", "seq").ddl_if(dialect="postgresql"),
     )
 
     seq: int | None = Field(
@@ -62,6 +64,8 @@ class History(SQLModel, table=True):
     reason: str | None = None
     payload: dict[str, Any] = Field(sa_type=Json)
     at: datetime
+    commit_order: int | None = Field(default=None, nullable=False)
+    """Given by the database: where it stands among all of them, see `persistence.feed`."""
 
 
 EFFECT_STATUSES = ("pending", "running", "done", "parked", "cancelled")
@@ -304,6 +308,8 @@ def _integer(_type: object, _compiler: object, **_options: object) -> str:
 
 TABLES: dict[type[SQLModel], Table] = {row: table_of(row) for row in rows_of(MACHINES)}
 for _row in (History, EffectRow, EffectAttemptRow, TimerRow, InboxRow, IdempotencyKeyRow, ApiKeyRow):
+    TABLES[_row] = table_of(_row)
+for _row in (FeedCursorRow, EndpointRow, LaneRow, DeliveryRow):
     TABLES[_row] = table_of(_row)
 
 metadata = SQLModel.metadata

@@ -1,6 +1,6 @@
 """What is asked of a carrier, and the answers it may give."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -49,6 +49,7 @@ class Address(BaseModel):
     """Where parcels go."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    is_private: ClassVar[bool] = True
 
     name: Name
     lines: tuple[Name, ...] = Field(min_length=1, max_length=4)

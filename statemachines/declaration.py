@@ -69,18 +69,23 @@ class Event(BaseModel):
     """A named, typed request to an entity. Its docstring says what it asks, its fields are its payload.
 
     ``class Fulfill(Event, by=[Role.MERCHANT])`` declares the event ``fulfill``, which merchants may raise over HTTP.
-    Without `by` only the system raises it.
+    Without `by` only the system raises it: a timeout, an effect, another machine or, with ``by=[Role.SYSTEM]``, the
+    engine of its own accord.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     event_name: ClassVar[str]
     raised_by: ClassVar[frozenset[Role]]
+    by_engine: ClassVar[bool]
+    """Whether the engine raises it of its own accord."""
 
     def __init_subclass__(cls, *, by: Iterable[Role] = (), **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.event_name = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
-        cls.raised_by = frozenset(by)
+        roles = frozenset(by)
+        cls.raised_by = roles - {Role.SYSTEM}
+        cls.by_engine = Role.SYSTEM in roles
 
 
 @dataclass(frozen=True, slots=True)

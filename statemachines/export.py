@@ -107,9 +107,11 @@ def _effect(effect: Effect) -> Json:
 
 
 def _policy(machine: Machine) -> Json:
+    shown = machine.policy.model_dump(mode="json")
     return {
-        name: value.total_seconds() if isinstance(value, timedelta) else machine.policy.model_dump(mode="json")[name]
+        name: value.total_seconds() if isinstance(value, timedelta) else shown[name]
         for name, value in machine.policy
+        if name in shown
     }
 
 

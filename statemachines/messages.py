@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from statemachines.carrier import CarrierReference
 from statemachines.commands import Call
 from statemachines.declaration import Effect, Retry
+from statemachines.privacy import PRIVATE
 from statemachines.values import (
     Amount,
     Count,
@@ -35,10 +36,11 @@ MailAddress = Annotated[
         max_length=254,
         examples=["ann@shop.example"],
     ),
+    PRIVATE,
 ]
 """One mail address without a display name: what the HTML standard takes as one (4.10.5.1.5), within SMTP's lengths."""
 
-PhoneNumber = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$", examples=["+491701234567"])]
+PhoneNumber = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$", examples=["+491701234567"]), PRIVATE]
 """A telephone number in E.164: a plus sign, the country's code and the rest, 15 digits at most."""
 
 Sum = Annotated[int, WholeNumber, Field(ge=0)]

@@ -5,9 +5,12 @@ let go (`VOID`). What was taken is given back in one piece or in several (`REFUN
 token, never a card number.
 """
 
+from typing import Annotated
+
 from pydantic import BaseModel
 
 from statemachines.declaration import Effect, Event
+from statemachines.privacy import PRIVATE
 from statemachines.values import Amount, Currency, Name, PaymentToken, PositiveAmount, Url
 
 
@@ -42,7 +45,7 @@ class CustomerActionRequired(Event):
 
     payment: Name
     """The gateway's name for the payment, as it will stand in the webhook."""
-    url: Url | None = None
+    url: Annotated[Url | None, PRIVATE] = None
     """Where to send the customer's browser; without it the shop's page asks through the gateway's own script."""
 
 
@@ -134,7 +137,7 @@ class RefundArguments(BaseModel):
     order: str
 
 
-CHARGE = Effect("payments.charge", ChargeArguments, ok=Charged, failed=Declined)
+CHARGE = Effect("payments.charge", ChargeArguments, ok=Charged, failed=Declined, action=CustomerActionRequired)
 AUTHORIZE = Effect(
     "payments.authorize", AuthorizeArguments, ok=Authorized, failed=Declined, action=CustomerActionRequired
 )

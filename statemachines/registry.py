@@ -7,6 +7,7 @@ from statemachines.machine import Machine
 from statemachines.order import order
 from statemachines.product import product
 from statemachines.stock import stock
+from statemachines.subscription import subscription
 
 
 class Registry:
@@ -37,4 +38,4 @@ class Registry:
         return Registry(m.with_policy(policies[m.name]) if m.name in policies else m for m in self)
 
 
-MACHINES = Registry([order, product, stock])
+MACHINES = Registry([order, product, stock, subscription])

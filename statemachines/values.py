@@ -10,6 +10,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from statemachines.privacy import PRIVATE
+
 MAX_AMOUNT = 10**12
 """The largest amount, in minor units: far above any order, far below where 64-bit sums overflow."""
 
@@ -95,6 +97,7 @@ PaymentToken = Annotated[
     str,
     Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{2,99}$", examples=["tok_approve"]),
     AfterValidator(_no_card_number),
+    PRIVATE,
 ]
 """A payment provider's token for a payment method; never a card number."""
 

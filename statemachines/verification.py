@@ -134,7 +134,7 @@ def _raised(machines: list[Machine]) -> set[type[Event]]:
     """Return the events that something raises: a role, a timeout, an effect's outcome, or an action of any machine."""
     raised: set[type[Event]] = set()
     for machine in machines:
-        raised.update(event for event in machine.events.values() if event.raised_by)
+        raised.update(event for event in machine.events.values() if event.raised_by or event.by_engine)
         raised.update(after.fire for state in machine.states.values() for after in state.timeouts)
         raised.update(
             outcome for row in machine.transitions for effect in machine.effects_of(row) for outcome in effect.outcomes
