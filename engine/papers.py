@@ -1,5 +1,4 @@
-"""Papers: what arrives with an event besides its payload. An idempotency key, a claim on an effect, a due timer, a row of
-the inbox.
+"""Papers: what arrives with an event besides its payload. An idempotency key, a claim on an effect, a timer, a receipt.
 
 They are loaded and locked for a whole batch, checked before an event is decided, and filed with its outcome: whatever
 they stand for is settled in the same commit as the transition.
@@ -121,8 +120,8 @@ class Papers:
     def _entitles(self, claim: Claim, effect: Values) -> bool:
         if claim.token is not None:
             return (effect["status"], effect["token"]) == ("running", claim.token)
-        declared = next((each for each in self._registry[effect["machine"]].effects if each.name == effect["name"]), None)
-        return declared is not None and not records.is_answered(effect, declared)
+        effects = {each.name: each for each in self._registry[effect["machine"]].effects}
+        return not records.is_answered(effect, effects[effect["name"]])
 
     def effect(self, effect_id: str) -> Values | None:
         """Return an effect's row as this batch has left it so far."""

@@ -104,6 +104,18 @@ class Machine:
         """Return the names of the events that `state` takes, in the order of the declaration."""
         return self._events_of.get(state, ())
 
+    def may_come_to_take(self, state: str, event: str) -> bool:
+        """Tell whether `state` takes `event`, or leads to a state that does, whatever guards say."""
+        reached, rest = {state}, [state]
+        while rest:
+            here = rest.pop()
+            if self.rows_for(here, event):
+                return True
+            ways = {row.target for row in self.transitions if row.target is not None and here in row.sources}
+            rest.extend(ways - reached)
+            reached |= ways
+        return False
+
     def is_waiting(self, state: str) -> bool:
         """Tell whether an entity in `state` waits for the outcome of an effect that will move it on."""
         return state in self._waiting

@@ -1,0 +1,101 @@
+"""What Stripe tells by webhook (https://docs.stripe.com/api/events), as far as anyone here acts on it.
+
+Every payment and refund that we make carries the id of its effect in its metadata, and a message about it is that
+effect's answer. What was paid or refunded elsewhere, in Stripe's dashboard for example, names no effect: it is kept for
+a person to see.
+"""
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, Field
+
+from gateways.incoming import Body, Reply, Source, Unroutable
+from gateways.port import Done, Refused
+from gateways.stripe.amounts import in_minor_units
+from gateways.stripe.answers import Failure, Intent, Refund
+from gateways.stripe.declines import decline
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class _ToldIntent(Intent):
+    capture_method: str = "automatic"
+    amount_capturable: int = 0
+    metadata: dict[str, Any] = Field(default={})
+
+
+class _ToldRefund(Refund):
+    metadata: dict[str, Any] | None = None
+
+
+class _Data(BaseModel):
+    object: dict[str, Any]
+
+
+class _Event(BaseModel):
+    data: _Data
+
+
+def _succeeded(body: Body) -> Reply | None:
+    """Money was taken. Where it was held ready first, our own capture took it and heard of it."""
+    intent = _object(body, _ToldIntent)
+    if intent.capture_method == "manual":
+        return None
+    taken = intent.amount if intent.amount_received is None else intent.amount_received
+    return _about(intent.metadata, _money(intent, taken, payment=intent.id))
+
+
+def _held_ready(body: Body) -> Reply:
+    """Money is held ready to be taken."""
+    intent = _object(body, _ToldIntent)
+    return _about(intent.metadata, _money(intent, intent.amount_capturable, payment=intent.id))
+
+
+def _failed(body: Body) -> Reply:
+    """A payment was declined, or the customer did not confirm it."""
+    intent = _object(body, _ToldIntent)
+    return _about(intent.metadata, Refused(decline((intent.last_payment_error or Failure()).exact_code)))
+
+
+def _refund_moved(body: Body) -> Reply | None:
+    """A refund arrived, or did not; on its way it says nothing new."""
+    refund = _object(body, _ToldRefund)
+    match refund.status:
+        case "succeeded":
+            return _about(refund.metadata, _money(refund, refund.amount, refund=refund.id))
+        case "failed" | "canceled":
+            amount = in_minor_units(refund.amount, refund.currency.upper())
+            reason = f"the refund failed ({refund.failure_reason or refund.status})"
+            return _about(refund.metadata, Refused({"amount": amount, "reason": reason}))
+    return None
+
+
+def _object(body: Body, model: type[M]) -> M:
+    return model.model_validate(_Event.model_validate(body).data.object)
+
+
+def _about(metadata: dict[str, Any] | None, answer: Done | Refused) -> Reply:
+    effect = (metadata or {}).get("effect")
+    if not isinstance(effect, str):
+        raise Unroutable("it is about nothing that we asked for: its metadata name no effect")
+    return Reply(effect, answer)
+
+
+def _money(moved: Intent | Refund, amount: int, **named: str) -> Done:
+    currency = moved.currency.upper()
+    return Done({"amount": in_minor_units(amount, currency), "currency": currency, **named})
+
+
+STRIPE = Source(
+    kinds={
+        "payment_intent.succeeded": _succeeded,
+        "payment_intent.amount_capturable_updated": _held_ready,
+        "payment_intent.payment_failed": _failed,
+        "refund.created": _refund_moved,
+        "refund.updated": _refund_moved,
+        "refund.failed": _refund_moved,
+    },
+    answers="payments",
+    hidden=frozenset({"client_secret"}),
+)
+"""Stripe's messages."""
