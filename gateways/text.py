@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field, JsonValue
 
 from gateways.bearer import BearerApi, BearerSettings
 from gateways.port import Answer, Attempt, Done, Handlers, NoAnswer, Refused
+from gateways.quoting import without
 from gateways.sent import Sent
 from statemachines.texts import WRITE_TEXT, WriteText
 
@@ -36,6 +37,7 @@ class ChatCompletions:
 
     def __init__(self, settings: TextSettings) -> None:
         self._model = settings.model
+        self._token = settings.token
         self._api = BearerApi(settings, silence=WRITE_TEXT.timeout)
         self.reach = self._api.reach
         self.aclose = self._api.aclose
@@ -60,7 +62,7 @@ class ChatCompletions:
         )
         if isinstance(answer, Refused):
             return answer
-        text = answer.read(_Completion).choices[0].message.content
+        text = without([self._token], answer.read(_Completion).choices[0].message.content)
         return Done({"text": "".join(each for each in text if each.isprintable() or each == "\n")[:LONGEST]})
 
 
