@@ -197,7 +197,7 @@ class HttpPeer:
             finally:
                 alarm.cancel()
             if time_is_up.is_set():
-                raise NoAnswer(f"no answer within {seconds:g} s")
+                raise NoAnswer(f"no answer within {seconds:.3g} s")
         if answer.status in _TRY_AGAIN or answer.status >= 500:
             raise NoAnswer(f"answered {answer.status}", _retry_after(answer.headers))
         return answer
@@ -267,9 +267,9 @@ def _reason(error: Exception, reading: float, connecting: float) -> str:
     """Say what went wrong, in words that hold nothing of the request."""
     match error:
         case httpx.ConnectTimeout():
-            return f"no connection within {connecting:g} s"
+            return f"no connection within {connecting:.3g} s"
         case httpx.ReadTimeout() | httpx.WriteTimeout():
-            return f"no answer within {reading:g} s"
+            return f"no answer within {reading:.3g} s"
         case httpx.RemoteProtocolError():
             return "the answer broke off or is not HTTP"
         case httpx.LocalProtocolError():

@@ -9,7 +9,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
@@ -69,6 +69,10 @@ class StripeDouble(Peer):
     bad_moments: int = 0
     """How often the bank of `pm_card_chargeDeclinedProcessingError` will still say so."""
     kept: dict[str, tuple[Any, Says]] = field(default_factory=dict)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.CancelledError):  # at the end; asyncio would log each connection still open
+            await super().serve(reader, writer)
 
     def answer(self, asked: Asked) -> Any:
         self.asked.append(asked)
