@@ -18,11 +18,13 @@ from engine.chore import Chore
 from engine.clock import Clock, SteadyClock, VirtualClock
 from engine.dispatcher import Dispatcher
 from engine.effects import EffectRunner
+from engine.inbox import Inbox
 from engine.timers import TimerSweep
 from engine.watchers import Watchers
-from gateways.sandbox import SandboxPayments
+from orderly.outside import Outside
 from orderly.settings import Settings
-from persistence import queries, queue, schema
+from orderly.sources import SOURCES
+from persistence import feed, queries, queue, schema
 from persistence.database import Database
 from statemachines.registry import MACHINES, Registry
 
@@ -53,18 +55,20 @@ class Service:
         self.watchers = Watchers()
         self.dispatcher.listen(self.watchers.on_commit)
         self.dispatcher.listen(telemetry.on_commit)
+        self.outside = Outside(settings)
         self.effects = EffectRunner(
             self.database,
             self.dispatcher,
             clock,
             random,
             [effect for machine in self.registry for effect in machine.effects],
-            SandboxPayments(settings.sandbox_slowness).handlers,
+            self.outside.handlers,
             settings.destinations,
         )
         self.keys = Keys(self.database, clock, settings.pepper())
         self.timers = TimerSweep(self.database, self.dispatcher, self.registry, clock)
-        self.chores: list[Chore] = [self.effects, self.timers]
+        self.inbox = Inbox(self.database, self.dispatcher, self.registry, clock, SOURCES, settings.inbox)
+        self.chores: list[Chore] = [self.effects, self.timers, self.inbox]
 
     @classmethod
     @asynccontextmanager
@@ -105,6 +109,7 @@ class Service:
             finally:
                 await service.dispatcher.stop()
         finally:
+            await service.outside.aclose()
             await service.database.close()
 
     async def check(self) -> None:
@@ -117,6 +122,8 @@ class Service:
         if revision != schema.newest():
             found = f"at revision {revision}" if revision else "empty"
             raise NotReady(f"the database is {found}, this program needs {schema.newest()}: run `orderly migrate`")
+        if await self.database.read(feed.is_out_of_step):
+            raise NotReady("the database was restored into another PostgreSQL cluster: run `orderly migrate`")
         stranded = await self.database.read(self._stranded)
         if stranded:
             raise NotReady(f"entities stand in states that no machine declares: {', '.join(stranded)}")

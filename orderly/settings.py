@@ -27,6 +27,7 @@ from sqlalchemy.exc import ArgumentError
 
 from engine.destinations import DestinationLimits
 from orderly import choices
+from orderly.sources import AllowedEvents, Webhooks
 from statemachines.order import OrderPolicy
 
 PREFIX = "ORDERLY_"
@@ -91,6 +92,13 @@ class Settings(BaseSettings):
     chat: choices.Chat = choices.Chat()
     analytics: choices.Analytics = choices.Analytics()
     text: choices.Text = choices.Text()
+    webhooks: Webhooks = Webhooks()
+    webhooks_per_second: int = Field(500, ge=0, description="messages by webhook, per address; 0 for no limit")
+    inbox: dict[str, AllowedEvents] = Field(
+        default={},
+        description="the events that other programs may ask for by rows in the table `inbox`, by the source that they "
+        'name, as `ORDERLY_INBOX__LEGACY="order.fulfill order.complete"`',
+    )
     order: OrderPolicy = Field(
         OrderPolicy(), description="the figures of orders, as `ORDERLY_ORDER__RETURN_WINDOW=P14D`"
     )
