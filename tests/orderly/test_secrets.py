@@ -190,7 +190,7 @@ async def test_no_secret_is_given_away_when_things_go_wrong(settings: Settings, 
     ended: list[object] = []
     for name, handler in outside.handlers.items():
         try:
-            ended.append(await handler(Attempt("eff_1", ARGUMENTS[name], 1, timedelta(seconds=0.3))))
+            ended.append(await handler(Attempt(f"eff_{name}", ARGUMENTS[name], 1, timedelta(seconds=0.3))))
         except Exception as error:
             ended.append("".join(format_exception(error)))
             log.exception("effect_failed", effect=name)
