@@ -147,7 +147,7 @@ class EffectRunner(Chore):
             self._look = False
             names, now = list(self.destinations), self._clock.now()
             expected |= set(await self._database.read(partial(queue.due_destinations, destinations=names, now=now)))
-        wanted = {name: room for name in expected if (room := self.destinations[name].room)}
+        wanted = {name: room for name in sorted(expected) if (room := self.destinations[name].room)}
         self._expected |= expected
         self._expected -= wanted.keys()
         return wanted

@@ -12,6 +12,7 @@ from statemachines.payments import (
     REFUND,
     ChargeArguments,
     Charged,
+    CustomerActionRequired,
     Declined,
     RefundArguments,
     Refunded,
@@ -25,11 +26,22 @@ from statemachines.values import money
 def take_down(order: Order, event: Create, actor: Actor, products: dict[str, Product]) -> Iterator[Command]:
     """Write the lines at the catalogue's prices."""
     for number, line in enumerate(event.lines, 1):
-        price = products[line.sku].price
-        yield Add(OrderLine(order_id=order.id, number=number, sku=line.sku, quantity=line.quantity, unit_price=price))
+        product = products[line.sku]
+        yield Add(
+            OrderLine(
+                order_id=order.id,
+                number=number,
+                sku=line.sku,
+                name=product.name,
+                quantity=line.quantity,
+                unit_price=product.price,
+            )
+        )
     yield Set(
         reference=event.reference,
         customer=event.customer or actor.id,
+        email=event.email,
+        phone=event.phone,
         currency=products[event.lines[0].sku].currency if event.lines else "",
         total=sum(products[line.sku].price * line.quantity for line in event.lines),
     )
@@ -64,9 +76,23 @@ def charge(order: Order, event: Pay) -> Iterator[Command]:
     yield Set(payment_asked=True, attention=None)
 
 
+def ask_customer(event: CustomerActionRequired) -> Iterator[Command]:
+    """Say where the customer has to confirm the payment; a webhook tells how that ends."""
+    yield Set(
+        payment=event.payment, payment_url=event.url, attention="the customer has to confirm the payment with the bank"
+    )
+
+
 def record_payment(event: Charged, now: datetime) -> Iterator[Command]:
     """Note what the gateway took."""
-    yield Set(paid=event.amount, payment=event.payment, paid_at=now, payment_asked=False, attention=None)
+    yield Set(
+        paid=event.amount,
+        payment=event.payment,
+        paid_at=now,
+        payment_asked=False,
+        payment_url=None,
+        attention=None,
+    )
 
 
 def record_wrong_payment(order: Order, event: Charged, now: datetime) -> Iterator[Command]:
@@ -77,6 +103,7 @@ def record_wrong_payment(order: Order, event: Charged, now: datetime) -> Iterato
         paid_at=now if ours else None,
         payment=event.payment,
         payment_asked=False,
+        payment_url=None,
         attention=f"{money(event.amount, event.currency)} taken, {money(order.total, order.currency)} asked",
     )
 
@@ -89,7 +116,12 @@ def take_stock(lines: list[OrderLine], stock: dict[str, Stock]) -> Iterator[Comm
 
 def count_decline(order: Order, event: Declined) -> Iterator[Command]:
     """Note the refusal and why."""
-    yield Set(payment_tries=order.payment_tries + 1, payment_asked=False, attention=f"declined: {event.reason}")
+    yield Set(
+        payment_tries=order.payment_tries + 1,
+        payment_asked=False,
+        payment_url=None,
+        attention=f"declined: {event.reason}",
+    )
 
 
 def start_over() -> Iterator[Command]:

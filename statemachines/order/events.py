@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from statemachines.declaration import Event, Role
+from statemachines.messages import MailAddress, PhoneNumber
 from statemachines.order.model import OrderLine
 from statemachines.values import Name, PaymentToken, Quantity, Reference, Sku, Text, WholeNumber
 
@@ -40,6 +41,10 @@ class Create(Event, by=BUYERS):
     reference: Reference | None = None
     customer: Name | None = None
     """Whose order it is; a customer orders for itself and leaves this out."""
+    email: MailAddress | None = None
+    """Where mails about the order go."""
+    phone: PhoneNumber | None = None
+    """Where SMS about the order go."""
 
 
 class Submit(Event, by=BUYERS):

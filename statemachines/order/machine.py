@@ -13,6 +13,7 @@ from datetime import timedelta
 from statemachines.declaration import NEW, After, Guard, Load, Role, State, Transition
 from statemachines.machine import Machine
 from statemachines.order.actions import (
+    ask_customer,
     carry_on,
     charge,
     count_decline,
@@ -74,7 +75,19 @@ from statemachines.order.guards import (
     within_return_window,
 )
 from statemachines.order.model import Order, OrderLine, OrderPolicy
-from statemachines.payments import Charged, Declined, Refunded, RefundFailed
+from statemachines.order.notices import (
+    alert_failure,
+    alert_refund_failure,
+    alert_silence,
+    alert_wrong_payment,
+    confirm,
+    tell_cancelled,
+    tell_declined,
+    tell_expired,
+    tell_refunded,
+    tell_shipped,
+)
+from statemachines.payments import Charged, CustomerActionRequired, Declined, Refunded, RefundFailed
 from statemachines.product import Product
 from statemachines.stock import Stock
 
@@ -148,34 +161,36 @@ order = Machine(
         State("returned", final=True),
     ],
     transitions=[
-        #          event         from           to            only if                               then
-        Transition(Create,       NEW,           "draft",      KNOWN_TO_SELL,                        [take_down]),
-        Transition(Submit,       "draft",       "pending",    [has_lines, in_stock],                [stamp_submitted, reserve_stock]),
-        Transition(Abandon,      "draft",       "cancelled"),
-        Transition(Cancel,       "draft",       "cancelled"),
-        Transition(Pay,          "pending",     "paying",     [],                                   [charge]),
-        Transition(Expire,       "pending",     "cancelled",  [],                                   [give_back_stock]),
-        Transition(Cancel,       "pending",     "cancelled",  [],                                   [give_back_stock]),
-        Transition(Charged,      "paying",      "processing", [payment_is_open, covers_total],      [record_payment, take_stock]),
-        Transition(Declined,     "paying",      "pending",    [payment_is_open, tries_left],        [count_decline]),
-        Transition(Declined,     "paying",      "failed",     [payment_is_open],                    [count_decline, give_back_stock]),
-        Transition(Charged,      "paying",      "failed",     [payment_is_open],                    [record_wrong_payment]),
-        Transition(Unanswered,   "paying",      "failed",     [],                                   [note_silence]),
-        Transition(Fulfill,      "processing",  "fulfilled",  [],                                   [stamp_fulfilled]),
-        Transition(Fail,         "processing",  "failed",     [],                                   [note_failure]),
-        Transition(Cancel,       "processing",  "cancelled",  [before_capture],                     [give_back_stock, refund_what_is_left]),
-        Transition(Complete,     "fulfilled",   "completed",  [],                                   [stamp_completed]),
-        Transition(Return,       "completed",   "returned",   [*GOOD_RETURN, returns_the_rest],     [restock_returned, refund_returned]),
-        Transition(Return,       "completed",   None,         GOOD_RETURN,                          [restock_returned, refund_returned]),
-        Transition(Retry,        "failed",      "processing", [is_paid_in_full],                    [carry_on]),
-        Transition(Retry,        "failed",      "pending",    [*UNPAID, still_holds_stock],         [start_over]),
-        Transition(Retry,        "failed",      "pending",    [*UNPAID, in_stock],                  [reserve_stock, start_over]),
-        Transition(Charged,      "failed",      "processing", [payment_is_open, covers_total],      [record_payment, take_stock]),
-        Transition(Charged,      "failed",      None,         [payment_is_open],                    [record_wrong_payment]),
-        Transition(Declined,     "failed",      None,         [payment_is_open],                    [count_decline]),
-        Transition(Cancel,       "failed",      "cancelled",  [payment_is_known, before_capture],   [give_back_stock, refund_what_is_left]),
-        Transition(RefundAgain,  AFTER_PAYMENT, None,         [has_refund_due],                     [refund_what_is_due]),
-        Transition(Refunded,     AFTER_PAYMENT, None,         [is_being_refunded],                  [record_refund]),
-        Transition(RefundFailed, AFTER_PAYMENT, None,         [is_being_refunded],                  [record_refund_failure]),
+        #          event                   from           to            only if                               then
+        Transition(Create,                 NEW,           "draft",      KNOWN_TO_SELL,                        [take_down]),
+        Transition(Submit,                 "draft",       "pending",    [has_lines, in_stock],                [stamp_submitted, reserve_stock]),
+        Transition(Abandon,                "draft",       "cancelled"),
+        Transition(Cancel,                 "draft",       "cancelled"),
+        Transition(Pay,                    "pending",     "paying",     [],                                   [charge]),
+        Transition(Expire,                 "pending",     "cancelled",  [],                                   [give_back_stock, tell_expired]),
+        Transition(Cancel,                 "pending",     "cancelled",  [],                                   [give_back_stock, tell_cancelled]),
+        Transition(CustomerActionRequired, "paying",      None,         [payment_is_open],                    [ask_customer]),
+        Transition(Charged,                "paying",      "processing", [payment_is_open, covers_total],      [record_payment, take_stock, confirm]),
+        Transition(Declined,               "paying",      "pending",    [payment_is_open, tries_left],        [count_decline, tell_declined]),
+        Transition(Declined,               "paying",      "failed",     [payment_is_open],                    [count_decline, give_back_stock, tell_declined]),
+        Transition(Charged,                "paying",      "failed",     [payment_is_open],                    [record_wrong_payment, alert_wrong_payment]),
+        Transition(Unanswered,             "paying",      "failed",     [],                                   [note_silence, alert_silence]),
+        Transition(Fulfill,                "processing",  "fulfilled",  [],                                   [stamp_fulfilled, tell_shipped]),
+        Transition(Fail,                   "processing",  "failed",     [],                                   [note_failure, alert_failure]),
+        Transition(Cancel,                 "processing",  "cancelled",  [before_capture],                     [give_back_stock, refund_what_is_left, tell_cancelled]),
+        Transition(Complete,               "fulfilled",   "completed",  [],                                   [stamp_completed]),
+        Transition(Return,                 "completed",   "returned",   [*GOOD_RETURN, returns_the_rest],     [restock_returned, refund_returned]),
+        Transition(Return,                 "completed",   None,         GOOD_RETURN,                          [restock_returned, refund_returned]),
+        Transition(Retry,                  "failed",      "processing", [is_paid_in_full],                    [carry_on]),
+        Transition(Retry,                  "failed",      "pending",    [*UNPAID, still_holds_stock],         [start_over]),
+        Transition(Retry,                  "failed",      "pending",    [*UNPAID, in_stock],                  [reserve_stock, start_over]),
+        Transition(CustomerActionRequired, "failed",      None,         [payment_is_open],                    [ask_customer]),
+        Transition(Charged,                "failed",      "processing", [payment_is_open, covers_total],      [record_payment, take_stock, confirm]),
+        Transition(Charged,                "failed",      None,         [payment_is_open],                    [record_wrong_payment, alert_wrong_payment]),
+        Transition(Declined,               "failed",      None,         [payment_is_open],                    [count_decline, tell_declined]),
+        Transition(Cancel,                 "failed",      "cancelled",  [payment_is_known, before_capture],   [give_back_stock, refund_what_is_left, tell_cancelled]),
+        Transition(RefundAgain,            AFTER_PAYMENT, None,         [has_refund_due],                     [refund_what_is_due]),
+        Transition(Refunded,               AFTER_PAYMENT, None,         [is_being_refunded],                  [record_refund, tell_refunded]),
+        Transition(RefundFailed,           AFTER_PAYMENT, None,         [is_being_refunded],                  [record_refund_failure, alert_refund_failure]),
     ],
 )  # fmt: skip

@@ -2,12 +2,13 @@
 
 from collections import Counter
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from sqlalchemy import CheckConstraint, Index
 from sqlmodel import Field, SQLModel
 
 from statemachines.declaration import Entity, Policy
+from statemachines.privacy import PRIVATE
 
 
 class OrderPolicy(Policy):
@@ -45,6 +46,8 @@ class Order(Entity):
 
     reference: str | None = Field(default=None, max_length=100, unique=True, description="the caller's own name for it")
     customer: str = Field(default="", max_length=100)
+    email: Annotated[str | None, PRIVATE] = Field(default=None, max_length=254, description="where mails about it go")
+    phone: Annotated[str | None, PRIVATE] = Field(default=None, max_length=16, description="where SMS about it go")
     currency: str = Field(default="", max_length=3)
     total: int = Field(default=0, description="what is to be paid, in minor units")
     paid: int = Field(default=0, description="what the gateway took")
@@ -52,6 +55,9 @@ class Order(Entity):
     refunded: int = Field(default=0, description="what the gateway gave back")
     refund_due: int = Field(default=0, description="what the gateway refused to give back, still owed")
     payment: str | None = Field(default=None, description="the gateway's name for the payment")
+    payment_url: Annotated[str | None, PRIVATE] = Field(
+        default=None, max_length=2000, description="where the customer has to confirm the payment first"
+    )
     payment_tries: int = Field(default=0, description="payments declined since the order was submitted")
     payment_asked: bool = Field(default=False, description="whether a charge is without an answer")
     stock_held: str = Field(default="nothing", description="nothing, reserved or taken")
@@ -76,6 +82,7 @@ class OrderLine(SQLModel):
     order_id: str = Field(primary_key=True, foreign_key="orders.id")
     number: int = Field(primary_key=True)
     sku: str = Field(max_length=64, foreign_key="products.id")
+    name: str = Field(default="", max_length=200, description="the product's name on the day of the order")
     quantity: int
     unit_price: int = Field(description="per piece, in minor units of the order's currency")
     returned: int = Field(default=0, description="pieces that came back")

@@ -78,7 +78,7 @@ def _check_money(orders: list[Row], effects: list[Row]) -> None:
     """What was taken and given back is what the gateway answered, once for each answer that counted."""
     answered: Counter[tuple[str, str]] = Counter()
     for effect in effects:
-        if effect["status"] == "done" and effect["error"] is None:
+        if _told(effect):
             answered[effect["entity_id"], effect["outcome"]["event"]] += effect["outcome"].get("amount", 0)
     for order in orders:
         assert order["paid"] == answered[order["id"], "charged"], f"{order['id']}: charged twice, or not noted"
@@ -92,13 +92,17 @@ def _check_effects(history: list[Row], effects: list[Row]) -> None:
     charging = {effect["entity_id"] for effect in effects if effect["status"] in OPEN and effect["name"] == CHARGE.name}
     asking = {record["event_id"] for record in history}
     for effect in effects:
-        settled = effect["status"] == "done" and effect["error"] is None
-        assert caused[effect["id"]] == settled, (
+        assert caused[effect["id"]] == _told(effect), (
             f"{effect['id']}: {effect['status']}, but told {caused[effect['id']]} times"
         )
         assert effect["cause"] in asking, f"{effect['id']}: asked for by nobody"
     waiting = {record["entity_id"] for record in history if record["event"] == "pay"}
     assert charging <= waiting
+
+
+def _told(effect: Row) -> bool:
+    """Tell whether an effect's outcome is a transition of its entity."""
+    return effect["status"] == "done" and effect["error"] is None and "event" in effect["outcome"]
 
 
 def _check_timers(orders: list[Row], timers: list[Row]) -> None:

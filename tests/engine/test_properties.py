@@ -176,4 +176,8 @@ async def the_same_day_twice(path: Path, new_postgresql: Any, seed: int) -> None
 def everything(connection: Any) -> dict[str, list[dict[str, Any]]]:
     """Return all that the tables hold."""
     kinds = [Order, OrderLine, Product, Stock, History, EffectRow, TimerRow]
-    return {kind.__name__: [{**row, "seq": 0} for row in rows(connection, kind)] for kind in kinds if kind in TABLES}
+    return {
+        kind.__name__: [{**row, "seq": 0, "commit_order": 0} for row in rows(connection, kind)]
+        for kind in kinds
+        if kind in TABLES
+    }

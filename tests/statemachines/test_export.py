@@ -74,10 +74,14 @@ def test_an_export_tells_roles_effects_and_identity():
 
     roles = {event["name"]: event["roles"] for event in order["events"]}
     assert (roles["cancel"], roles["expire"]) == (["customer", "merchant"], [])
-    assert [(effect["name"], effect["ok"], effect["failed"]) for effect in order["effects"]] == [
-        ("payments.charge", "charged", "declined"),
-        ("payments.refund", "refunded", "refund_failed"),
-    ]
+    effects = {effect["name"]: (effect["ok"], effect["failed"], effect["action"]) for effect in order["effects"]}
+    assert effects == {
+        "payments.charge": ("charged", "declined", "customer_action_required"),
+        "payments.refund": ("refunded", "refund_failed", None),
+        "mail.send": (None, None, None),
+        "sms.send": (None, None, None),
+        "chat.post": (None, None, None),
+    }
     assert (order["id"], stock["id"]) == ({"prefix": "ord"}, {"key_of": "open"})
 
 

@@ -369,7 +369,9 @@ def test_nobody_cancels_while_the_gateway_is_asked(shop: Shop):
     refusal = refused(shop.tell(order, Cancel()))
 
     assert refusal.guard is None
-    assert refusal.reason == "order in state 'paying' takes no 'cancel'; it takes charged, declined, unanswered"
+    assert refusal.reason == (
+        "order in state 'paying' takes no 'cancel'; it takes customer_action_required, charged, declined, unanswered"
+    )
 
 
 def test_a_customer_cannot_cancel_a_paid_order(shop: Shop):

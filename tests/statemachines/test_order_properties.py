@@ -70,6 +70,7 @@ class AnyDay:
                 "payment": "pay_1",
             },
             "declined": {"reason": "no funds"},
+            "customer_action_required": {"payment": "pay_1", "url": "https://bank.example/confirm"},
             "fail": {"reason": "broken"},
             "refunded": {"amount": refund, "currency": "EUR"},
             "refund_failed": {"amount": refund, "reason": "account closed"},
