@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from orderly.doctor import Health, file_system_of
+from orderly.doctor import Health, examine, file_system_of
 from orderly.seed import Seeded
+from orderly.settings import Settings
 from persistence.database import Database
+from tests.gateways.peer import Says, playing
+from tests.gateways.services import TOKEN, mail_server
 from tests.orderly.conftest import Command, read
 
 MOUNTS = """\
@@ -112,3 +115,50 @@ def test_a_postgresql_that_may_lose_commits_is_a_warning(
 def test_the_file_system_of_a_file_is_that_of_its_longest_mount(file: str, kind: str) -> None:
     assert file_system_of(Path(file), MOUNTS) == kind
     assert file_system_of(Path(file), "") == ""
+
+
+def test_gateways_in_the_sandbox_are_named_and_well(command: Command) -> None:
+    diagnoses = found(command)
+    for gateway in ("payments", "mail", "carrier", "sms", "chat", "analytics", "text"):
+        assert diagnoses[gateway]["health"] == Health.OK
+        assert diagnoses[gateway]["finding"] == "sandbox: nothing leaves this process"
+
+
+def test_a_real_gateway_out_of_reach_fails(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORDERLY_MAIL__GATEWAY", "smtp")
+    monkeypatch.setenv("ORDERLY_MAIL__HOST", "127.0.0.1")
+    monkeypatch.setenv("ORDERLY_MAIL__PORT", "1")
+    monkeypatch.setenv("ORDERLY_MAIL__SENDER", "orders@shop.example")
+    diagnosis = found(command)["mail"]
+    assert diagnosis["health"] == Health.FAILURE
+    assert diagnosis["finding"].startswith("smtp: Error connecting to 127.0.0.1 on port 1")
+    assert diagnosis["remedy"] == "check the settings ORDERLY_MAIL__…, and that the other side runs"
+
+
+async def test_real_gateways_are_asked_whether_they_know_us(tmp_path: Path) -> None:
+    async with (
+        playing(lambda asked: Says(401 if asked.path == "/sms" else 404)) as peer,
+        mail_server(login=True) as mails,
+    ):
+        settings = Settings(
+            database_url=f"sqlite:///{tmp_path / 'orderly.db'}",
+            mail={
+                "gateway": "smtp",
+                "host": "127.0.0.1",
+                "port": mails.port,
+                "security": "none",
+                "user": "shop",
+                "password": TOKEN,
+                "sender": "orders@shop.example",
+            },
+            carrier={"gateway": "http", "url": f"{peer.url}/carrier", "token": TOKEN},
+            sms={"gateway": "http", "url": f"{peer.url}/sms", "token": "wr0ng"},
+        )
+        diagnoses = {each.check: each for each in await examine(settings)}
+    assert (diagnoses["mail"].health, diagnoses["mail"].finding) == (Health.OK, "smtp: reached")
+    assert (diagnoses["carrier"].health, diagnoses["carrier"].finding) == (Health.OK, "http: reached")
+    assert (diagnoses["sms"].health, diagnoses["sms"].finding) == (
+        Health.FAILURE,
+        "http: answered 401: check the token",
+    )
+    assert mails.mails == []
