@@ -14,7 +14,7 @@ from pydantic import create_model
 from api.answers import READING, problems
 from api.context import Context, HttpRequest, actor_of, open_to
 from api.problems import forbidden, invalid_parameter, not_found
-from api.transitions import ETAG
+from api.raising import ETAG
 from persistence import queries
 from persistence.tables import hydrate
 from statemachines.declaration import Entity, Role

@@ -1,6 +1,5 @@
 """The routes that raise events, made from the declarations: one `POST /orders/{id}/pay` for each event and machine."""
 
-import hashlib
 import re
 import time
 from typing import Annotated, Any
@@ -12,10 +11,8 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import Body, FromPath, HeaderParameter, JSONBody
 
 from api.answers import example_id, problems_of_event
-from api.context import Context, HttpRequest, actor_of, open_to
-from api.problems import ProblemError, malformed, refused
-from engine.envelope import Committed, Envelope, IdempotencyKey
-from engine.records import payload
+from api.context import Context, HttpRequest, open_to
+from api.raising import ETAG, REPLAYED, IdempotencyKeyHeader, IfMatchHeader, headers_of, raise_event
 from persistence import queries
 from statemachines.declaration import NEW, Event, Role
 from statemachines.machine import Machine
@@ -23,26 +20,8 @@ from statemachines.machine import Machine
 WAIT_POLL = 0.5
 """How often, in seconds, a waiting answer looks for changes that other processes made."""
 
-_KEY = re.compile(r'([A-Za-z0-9._:-]{1,255})|"([A-Za-z0-9._:-]{1,255})"')
-_VERSION = re.compile(r'(?:W/)?"v(\d{1,18})"')
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*(\d{1,6}|\"\d{1,6}\")\s*(?:$|[,;])", re.IGNORECASE)
 
-IdempotencyKeyHeader = Annotated[
-    str | None,
-    HeaderParameter(
-        name="Idempotency-Key",
-        description="The same key with the same request is answered once and replayed for 7 days.",
-        schema_extra={"pattern": "^[A-Za-z0-9._:-]{1,255}$"},
-    ),
-]
-IfMatchHeader = Annotated[
-    str | None,
-    HeaderParameter(
-        name="If-Match",
-        description='Act only if the entity is at this version, as its `ETag` names it: `"v3"`. `*` is any version.',
-        schema_extra={"pattern": '^("v[0-9]{1,18}"|[*])$'},
-    ),
-]
 PreferHeader = Annotated[
     str | None,
     HeaderParameter(
@@ -52,13 +31,6 @@ PreferHeader = Annotated[
     ),
 ]
 
-ETAG = ResponseHeader(name="ETag", value='"v3"', description="the entity's version", documentation_only=True)
-REPLAYED = ResponseHeader(
-    name="Idempotency-Replayed",
-    value="true",
-    description="there if this answer was given before, under the same idempotency key",
-    documentation_only=True,
-)
 APPLIED = ResponseHeader(
     name="Preference-Applied", value="wait=5", description="there if `Prefer` was followed", documentation_only=True
 )
@@ -153,60 +125,18 @@ async def _raise(
     prefer: str | None,
 ) -> Response[Any]:
     """Raise an event and answer with the entity as it is then."""
-    actor = actor_of(request)
-    key = _read_key(context, request, event, idempotency_key)
-    envelope = Envelope(
-        machine=machine.name,
-        event=event,
-        actor=actor,
-        id=entity_id,
-        cause=request.scope["request_id"],  # type: ignore[typeddict-item]
-        expected_version=_read_version(if_match),
-        key=key,
-    )
-    outcome = await context.dispatcher.dispatch(envelope)
-    if not isinstance(outcome, Committed):
-        raise refused(outcome)
+    outcome = await raise_event(context, machine, request, entity_id, event, idempotency_key, if_match)
     # In the declaration's order: an answer that was kept may come back from the database in another.
     entity = {name: outcome.entity[name] for name in machine.entity.model_fields if name in outcome.entity}
-    version, headers = outcome.version, {}
-    seconds = _read_wait(context, prefer)
+    seconds, applied = _read_wait(context, prefer), {}
     if seconds is not None:
-        headers["Preference-Applied"] = f"wait={seconds}"
+        applied["Preference-Applied"] = f"wait={seconds}"
         if machine.is_waiting(outcome.state):
             entity = await _settled(context, machine, outcome.id, seconds) or entity
-            version = entity["version"]
-    headers["ETag"] = f'"v{version}"'
-    if outcome.replayed:
-        headers["Idempotency-Replayed"] = "true"
-    status = 200
+    status, headers = 200, headers_of(outcome, entity["version"]) | applied
     if entity_id is None:
         status, headers["Location"] = 201, f"/{machine.plural}/{outcome.id}"
     return Response(msgspec.json.encode(entity), status_code=status, headers=headers, media_type="application/json")
-
-
-def _read_key(context: Context, request: HttpRequest, event: Event, text: str | None) -> IdempotencyKey | None:
-    if text is None:
-        if context.require_idempotency_key:
-            raise ProblemError(
-                400, "idempotency-key-missing", "An idempotency key is needed", "send an Idempotency-Key header"
-            )
-        return None
-    match = _KEY.fullmatch(text.strip())
-    if match is None:
-        raise malformed("an Idempotency-Key has 1 to 255 letters, digits or any of . _ : -")
-    parts = request.scope["path"].rstrip("/"), sorted(request.query_params.multi_items()), payload(event)
-    fingerprint = hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()
-    return IdempotencyKey(str(actor_of(request)), match[1] or match[2], fingerprint)
-
-
-def _read_version(text: str | None) -> int | None:
-    if text is None or text.strip() == "*":
-        return None
-    match = _VERSION.fullmatch(text.strip())
-    if match is None:
-        raise malformed('If-Match names one version, as in "v3"')
-    return int(match[1])
 
 
 def _read_wait(context: Context, prefer: str | None) -> int | None:
