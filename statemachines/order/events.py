@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from statemachines.carrier import CarrierReference
 from statemachines.declaration import Event, Role
 from statemachines.messages import MailAddress, PhoneNumber
 from statemachines.order.model import OrderLine
@@ -60,7 +61,7 @@ class Pay(Event, by=BUYERS):
 class Fulfill(Event, by=[Role.MERCHANT]):
     """The parcel left the house."""
 
-    tracking: Name | None = None
+    tracking: CarrierReference | None = None
 
 
 class Complete(Event, by=BUYERS):
