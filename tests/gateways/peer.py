@@ -2,10 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import ssl
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,10 @@ class Peer:
     done: list[Asked] = field(default_factory=list)
     """Those that were carried out."""
     answers: dict[str, Says] = field(default_factory=dict)
+    connections: int = 0
+    """How many were ever made."""
+    open: int = 0
+    """How many are still open."""
 
     def answer(self, asked: Asked) -> Any:
         self.asked.append(asked)
@@ -75,6 +81,8 @@ class Peer:
         return said
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self.open += 1
         try:
             while line := await reader.readline():
                 method, path, _ = line.decode().split()
@@ -94,9 +102,10 @@ class Peer:
                 await writer.drain()
                 if isinstance(said, bytes):
                     break
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # at the end of a test, asyncio would log each connection that is cancelled
         finally:
+            self.open -= 1
             writer.close()
 
 
@@ -110,3 +119,37 @@ async def playing(respond: Respond) -> AsyncIterator[Peer]:
         yield peer
     finally:
         server.close()
+
+
+P = TypeVar("P", bound=Peer)
+
+
+@contextmanager
+def apart(peer: P, tls: ssl.SSLContext | None = None) -> Iterator[P]:
+    """Play the other side in a thread of its own, at a free port of this machine."""
+    loop, started = asyncio.new_event_loop(), threading.Event()
+
+    async def serve() -> None:
+        server = await asyncio.start_server(peer.serve, "127.0.0.1", 0, ssl=tls)
+        scheme, port = "https" if tls else "http", server.sockets[0].getsockname()[1]
+        peer.url = f"{scheme}://localhost:{port}" if tls else f"{scheme}://127.0.0.1:{port}"
+        started.set()
+        await server.serve_forever()
+
+    def run() -> None:
+        asyncio.set_event_loop(loop)
+        serving = loop.create_task(serve())
+        loop.run_forever()
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*asyncio.all_tasks(loop), serving, return_exceptions=True))
+        loop.close()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    assert started.wait(10)
+    try:
+        yield peer
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)

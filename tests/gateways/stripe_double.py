@@ -5,11 +5,8 @@ answer is kept once the request was carried out, declines and all, and said agai
 another request is an error; what was refused before it began is not kept.
 """
 
-import asyncio
-import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
@@ -69,10 +66,6 @@ class StripeDouble(Peer):
     bad_moments: int = 0
     """How often the bank of `pm_card_chargeDeclinedProcessingError` will still say so."""
     kept: dict[str, tuple[Any, Says]] = field(default_factory=dict)
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.CancelledError):  # at the end; asyncio would log each connection still open
-            await super().serve(reader, writer)
 
     def answer(self, asked: Asked) -> Any:
         self.asked.append(asked)
@@ -213,33 +206,3 @@ class StripeDouble(Peer):
 
     def _shown(self, thing: Json) -> Says:
         return Says(200, deepcopy(thing))
-
-
-@contextmanager
-def apart(peer: Peer) -> Iterator[Peer]:
-    """Play the other side in a thread of its own, at a free port of this machine."""
-    loop, started = asyncio.new_event_loop(), threading.Event()
-
-    async def serve() -> None:
-        server = await asyncio.start_server(peer.serve, "127.0.0.1", 0)
-        peer.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        started.set()
-        await server.serve_forever()
-
-    def run() -> None:
-        asyncio.set_event_loop(loop)
-        serving = loop.create_task(serve())
-        loop.run_forever()
-        for task in asyncio.all_tasks(loop):
-            task.cancel()
-        loop.run_until_complete(asyncio.gather(*asyncio.all_tasks(loop), serving, return_exceptions=True))
-        loop.close()
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    assert started.wait(10)
-    try:
-        yield peer
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)

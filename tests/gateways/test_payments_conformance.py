@@ -28,7 +28,8 @@ from gateways.sandbox import SandboxPayments
 from gateways.stripe import StripePayments, StripeSettings
 from statemachines.declaration import Effect
 from statemachines.payments import AUTHORIZE, CAPTURE, CHARGE, REFUND, VOID
-from tests.gateways.stripe_double import SECRET_KEY, StripeDouble, apart
+from tests.gateways.peer import apart
+from tests.gateways.stripe_double import SECRET_KEY, StripeDouble
 
 PRICE = 1250
 NUMBERS = count(1)

@@ -14,7 +14,8 @@ from gateways.stripe import StripePayments, StripeSettings
 from statemachines.declaration import Effect
 from statemachines.payments import AUTHORIZE, CAPTURE, CHARGE, REFUND, VOID
 from tests.gateways import faults
-from tests.gateways.stripe_double import SECRET_KEY, Fault, StripeDouble, apart
+from tests.gateways.peer import apart
+from tests.gateways.stripe_double import SECRET_KEY, Fault, StripeDouble
 
 WAY_BACK = "https://shop.example/paid"
 PROCESSING_ERROR = "pm_card_chargeDeclinedProcessingError"
@@ -43,7 +44,6 @@ class Shop:
 @pytest.fixture
 async def shop() -> AsyncIterator[Shop]:
     with apart(StripeDouble()) as stripe:
-        assert isinstance(stripe, StripeDouble)
         gateway = StripePayments(StripeSettings(secret_key=SecretStr(SECRET_KEY), url=stripe.url, return_url=WAY_BACK))
         yield Shop(stripe, gateway)
         await gateway.aclose()

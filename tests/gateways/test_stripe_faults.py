@@ -13,8 +13,8 @@ from gateways.stripe import StripePayments, StripeSettings
 from statemachines.declaration import Effect
 from statemachines.payments import AUTHORIZE, CAPTURE, CHARGE, REFUND, VOID
 from tests.gateways import faults
-from tests.gateways.peer import Says
-from tests.gateways.stripe_double import SECRET_KEY, Fault, StripeDouble, apart
+from tests.gateways.peer import Says, apart
+from tests.gateways.stripe_double import SECRET_KEY, Fault, StripeDouble
 
 PATIENCE = timedelta(seconds=10)
 IMPATIENCE = timedelta(seconds=0.9)
@@ -69,7 +69,6 @@ class Shop:
 @pytest.fixture
 async def shop() -> AsyncIterator[Shop]:
     with apart(StripeDouble()) as stripe:
-        assert isinstance(stripe, StripeDouble)
         gateway = StripePayments(StripeSettings(secret_key=SecretStr(SECRET_KEY), url=stripe.url))
         yield Shop(stripe, gateway)
         await gateway.aclose()
