@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.engine import make_url
 
-from benchmarks import flash_sale, growth, stage, transitions
+from benchmarks import effects, flash_sale, growth, stage, timers, transitions
 
 WORKERS = min(2, os.cpu_count() or 1)
 
@@ -45,6 +45,10 @@ def _benchmarks(
         "transitions_sqlite": lambda: transitions.on_sqlite(scratch),
         "flash_sale_postgresql": lambda: flash_sale.run(create("flash"), "postgresql", WORKERS, scratch),
         "flash_sale_sqlite": lambda: flash_sale.run(sqlite("flash"), "sqlite", 1, scratch),
+        "effects_postgresql": lambda: effects.run(create("effects"), "postgresql", WORKERS),
+        "effects_sqlite": lambda: effects.run(sqlite("effects"), "sqlite", 1),
+        "timers_postgresql": lambda: timers.run(create("timers"), "postgresql", WORKERS, scratch),
+        "timers_sqlite": lambda: timers.run(sqlite("timers"), "sqlite", 1, scratch),
         "growth_postgresql": lambda: growth.run(create("growth"), "postgresql", WORKERS, scratch),
         "growth_sqlite": lambda: growth.run(sqlite("growth"), "sqlite", 1, scratch),
     }

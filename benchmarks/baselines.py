@@ -19,6 +19,7 @@ OUTCOME = (
     '"payment_asked": true, "stock_held": "reserved", "attention": null, "submitted_at": "2026-01-01T00.00.00Z"}}'
 )
 ARGUMENTS = '{"amount": 1250, "currency": "EUR", "method": "tok_approve", "order": "ord_01kdvdna00fjet2bkpjtkcxk0v"}'
+BEGIN = "2026-01-01 00:00:00.000000"
 FINGERPRINT = "0123456789abcdef" * 4
 
 PGBENCH_SCRIPT = f"""
@@ -32,9 +33,10 @@ UPDATE orders SET state = 'paying', version = version + 1, state_since = now(), 
 INSERT INTO history (event_id, machine, entity_id, version, event, source, target, actor, cause, payload, at)
   VALUES ('evt_' || lpad(:r::text, 26, '0'), 'order', 'ord_' || lpad(:r::text, 26, '0'), 3, 'pay', 'pending', 'paying',
     'merchant.bench', 'req_01kdvdna00fp793dtr98h6bcfn', '{{"method": "tok_approve"}}', now());
-INSERT INTO effects (id, machine, entity_id, name, arguments, status, attempts, token, due_at, cause, created_at)
-  VALUES ('eff_' || lpad(:r::text, 26, '0'), 'order', 'ord_' || lpad(:n::text, 26, '0'), 'payments.charge',
-    '{ARGUMENTS}', 'pending', 0, 0, now(), 'evt_01kdvdna00fp793dtr98h6bcfn', now());
+INSERT INTO effects (id, machine, entity_id, name, destination, arguments, status, attempts, lost, token, due_at, cause,
+    created_at, retrying_since)
+  VALUES ('eff_' || lpad(:r::text, 26, '0'), 'order', 'ord_' || lpad(:n::text, 26, '0'), 'payments.charge', 'payments',
+    '{ARGUMENTS}', 'pending', 0, 0, 0, now(), 'evt_01kdvdna00fp793dtr98h6bcfn', now(), now());
 DELETE FROM timers
   WHERE machine = 'order' AND entity_id = 'ord_' || lpad(:n::text, 26, '0') AND name = 'expire';
 INSERT INTO timers (machine, entity_id, name, event, due_at, cause)
@@ -82,17 +84,18 @@ def bare_sqlite(file: Path, orders: range) -> float:
         run(
             "UPDATE orders SET state = 'paying', version = version + 1, state_since = ?, payment_asked = 1"
             " WHERE id = ?",
-            ("2026-01-01 00:00:00.000000", order),
+            (BEGIN, order),
         )
         run(
             "INSERT INTO history (event_id, machine, entity_id, version, event, source, target, actor, cause, payload,"
             " at) VALUES (?, 'order', ?, 3, 'pay', 'pending', 'paying', 'merchant:bench', 'req', ?, ?)",
-            (event, order, '{"method": "tok_approve"}', "2026-01-01 00:00:00.000000"),
+            (event, order, '{"method": "tok_approve"}', BEGIN),
         )
         run(
-            "INSERT INTO effects (id, machine, entity_id, name, arguments, status, attempts, token, due_at, cause,"
-            " created_at) VALUES (?, 'order', ?, 'payments.charge', ?, 'pending', 0, 0, ?, ?, ?)",
-            (f"eff_{number:026}", order, ARGUMENTS, "2026-01-01 00:00:00.000000", event, "2026-01-01 00:00:00.000000"),
+            "INSERT INTO effects (id, machine, entity_id, name, destination, arguments, status, attempts, lost, token,"
+            " due_at, cause, created_at, retrying_since)"
+            " VALUES (?, 'order', ?, 'payments.charge', 'payments', ?, 'pending', 0, 0, 0, ?, ?, ?, ?)",
+            (f"eff_{number:026}", order, ARGUMENTS, BEGIN, event, BEGIN, BEGIN),
         )
         run("DELETE FROM timers WHERE machine = 'order' AND entity_id = ? AND name = 'expire'", (order,))
         run(

@@ -16,6 +16,7 @@ from signal import SIGTERM
 
 import httpx
 import psutil
+from sqlalchemy import event
 
 from persistence import schema
 from persistence.bulk import Values
@@ -83,7 +84,7 @@ def order_rows(numbers: Sequence[int], state: str, skus: Sequence[str]) -> Chang
         changes.added[OrderLine].append(line)
         changes.history.extend(_history(identity, version) for version in (1, 2))
         if state == "pending":
-            timer = {"machine": "order", "entity_id": identity, "name": "expire", "event": "expire"}
+            timer = {"machine": "order", "entity_id": identity, "name": "expire", "event": "expire", "fired": 0}
             changes.timers_set.append({**timer, "due_at": NOW + timedelta(days=1), "cause": "benchmark"})
     return changes
 
@@ -96,6 +97,7 @@ def _order(identity: str, state: str) -> Values:
         "version": 2,
         "total": 1250,
         "stock_held": "nothing" if state == "draft" else "reserved",
+        "payment_asked": state == "paying",
     }
 
 
@@ -132,6 +134,12 @@ async def seed_orders(database: Database, numbers: range, state: str, products: 
 async def save(database: Database, changes: Changes) -> None:
     """Store rows."""
     await database.write(lambda connection: Store(connection).save(changes))
+
+
+def count_statements(database: Database, counted: list[int]) -> None:
+    """Count in `counted` the statements that a database is sent from now on."""
+    for engine in database.engines:
+        event.listen(engine, "before_cursor_execute", lambda *_: counted.__setitem__(0, counted[0] + 1))
 
 
 async def analyze(database: Database) -> None:

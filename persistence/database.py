@@ -65,6 +65,11 @@ class Database:
         else:
             self._writer = self._reader = _InGreenlets(self.url, pool_size, options)
 
+    @property
+    def engines(self) -> tuple[Engine, ...]:
+        """The engines beneath: one, or one to write and one to read."""
+        return tuple(dict.fromkeys((self._writer.engine, self._reader.engine)))
+
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in one transaction and commit it.
 
