@@ -13,7 +13,7 @@ _COLOURS = {doctors.Health.OK: "green", doctors.Health.WARNING: "yellow", doctor
 
 
 def doctor(*, as_json: AsJson = False) -> None:
-    """Check this installation: settings, database, clock, states, backlog. Exit code 1 if something fails."""
+    """Check this installation: settings, gateways, database, clock, states, backlog. Exit code 1 if something fails."""
     with explained():
         found = asyncio.run(doctors.examine(settings_of()))
     if as_json:

@@ -1,7 +1,10 @@
 """Shipments over the carrier's HTTP API, and in the sandbox: created, followed, called off."""
 
+import json
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +12,9 @@ from pydantic import BaseModel
 
 from gateways.bearer import BearerSettings
 from gateways.carrier import HttpCarrier, SandboxCarrier
+from gateways.incoming import Request
 from gateways.port import Answer, Attempt, Done, NoAnswer, Refused
+from gateways.tracking import CARRIER
 from statemachines.carrier import (
     CANCEL_SHIPMENT,
     CREATE_SHIPMENT,
@@ -17,6 +22,7 @@ from statemachines.carrier import (
     CreateShipment,
     ShipmentCreated,
 )
+from statemachines.order import Fulfill
 from tests.gateways.peer import Says, playing
 from tests.gateways.services import TOKEN, Carrier, problem
 
@@ -48,6 +54,33 @@ async def created(carrier: Gateway, city: str = "Berlin") -> ShipmentCreated:
     answer = await attempt(carrier, shipment(city))
     assert isinstance(answer, Done)
     return ShipmentCreated.model_validate(dict(answer.values))
+
+
+EXAMPLES = [
+    json.loads(each)
+    for each in re.findall(
+        r"```json\n(.*?)```", (Path(__file__).parents[2] / "docs" / "gateways.md").read_text(), re.DOTALL
+    )
+]
+"""What `docs/gateways.md` shows: a request, its answer, a message."""
+
+
+async def test_what_the_page_shows_is_what_is_sent_and_understood() -> None:
+    request, answer, _ = EXAMPLES
+    async with playing(lambda _: Says(201, answer)) as peer:
+        gateway = HttpCarrier(BearerSettings(url=peer.url, token=TOKEN))
+        made = await attempt(gateway, CreateShipment.model_validate(request))
+        await gateway.aclose()
+    assert peer.asked[0].json == request
+    assert isinstance(made, Done)
+    assert made.values["shipment"] == answer["id"]
+
+
+def test_the_message_that_the_page_shows_moves_an_order() -> None:
+    *_, message = EXAMPLES
+    asked = CARRIER.kinds[message["type"]](message)
+    assert isinstance(asked, Request)
+    assert (asked.entity_id, asked.event) == (message["data"]["order"], Fulfill(tracking="JD014600006281230704"))
 
 
 def test_both_carry_out_every_carrier_effect() -> None:
