@@ -84,7 +84,7 @@ async def _drain(database: Database) -> float:
 
 
 async def _when_idle(url: str, database: Database) -> tuple[float, float]:
-    """Return the median seconds from a timer's moment to its commit, and the statements a second when nothing is due."""
+    """Return the median seconds from a timer's moment to its commit, and the statements a second while idle."""
     settings = Settings(database_url=url, key_pepper=stage.PEPPER)
     late: list[float] = []
     async with Service.open(settings, random=Random(1), background=True) as service:

@@ -138,6 +138,8 @@ class EffectRunner(Chore):
                 self._hold(_Claimed(row, self.destinations[row["destination"]]))
             counts = Counter(row["destination"] for row in rows)
             self._expected |= {name for name, most in wanted.items() if counts[name] >= most}
+            if not any(self.destinations[name].room for name in self._expected):
+                break
         return total
 
     async def _wanted(self) -> dict[str, int]:
