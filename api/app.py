@@ -9,8 +9,10 @@ from api import chronicle, entities, system, transitions
 from api.context import Context, authorise
 from api.documentation import documentation
 from api.gate import Gate, Limits
+from api.inbox import inbox
 from api.openapi import describe
 from api.problems import handle
+from api.webhooks import webhooks
 from statemachines.machine import Machine
 
 
@@ -32,6 +34,8 @@ def create_app(context: Context, random: Random, limits: Limits, *, multiprocess
             *(_machine_routes(context, machine) for machine in context.registry),
             system.machines(context),
             system.keys(context),
+            webhooks(context),
+            inbox(context),
             system.service(context, multiprocess_metrics=multiprocess_metrics),
             documentation(description),
         ],

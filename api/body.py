@@ -35,7 +35,7 @@ async def read(headers: Mapping[bytes, bytes], receive: Receive, limits: BodyLim
     """Return the whole body.
 
     Raises:
-        ProblemError: it is too large, too slow, broken off, or not JSON.
+        ProblemError: it is too large, too slow or broken off.
     """
     announced = headers.get(b"content-length")
     if announced == b"0":
@@ -53,12 +53,20 @@ async def read(headers: Mapping[bytes, bytes], receive: Receive, limits: BodyLim
         raise ProblemError(408, "body-too-slow", "The body took too long", detail) from None
     if announced is not None and len(body) != int(announced):
         raise malformed(f"Content-Length says {int(announced)} bytes, but {len(body)} came")
+    return body
+
+
+def check(headers: Mapping[bytes, bytes], body: bytes) -> None:
+    """Make sure that a body, if there is one, is JSON and says so.
+
+    Raises:
+        ProblemError: it is not; see `parse`.
+    """
     if body:
         media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         if media_type != b"application/json":
             raise ProblemError(415, "unsupported-media-type", "Send JSON", "the body must be application/json")
-        check_json(body)
-    return body
+        parse(body)
 
 
 async def _collect(receive: Receive, limits: BodyLimits) -> bytes:
@@ -79,14 +87,14 @@ async def _collect(receive: Receive, limits: BodyLimits) -> bytes:
         size += len(parts[-1])
 
 
-def check_json(body: bytes) -> None:
-    """Make sure that a body is JSON without the traps that parsers disagree about.
+def parse(body: bytes) -> object:
+    """Return what a body says, if it is JSON without the traps that parsers disagree about.
 
     Raises:
         ProblemError: it is not UTF-8 or not JSON, holds NaN, NUL, half a surrogate pair or a key twice, or is too deep.
     """
     try:
-        value = _decoder.decode(body.decode())
+        value: object = _decoder.decode(body.decode())
     except UnicodeDecodeError as error:
         raise malformed(f"the body is not UTF-8: byte {error.start}") from None
     except RecursionError:
@@ -98,6 +106,7 @@ def check_json(body: bytes) -> None:
     _check_depth(value, JSON_DEPTH_LIMIT)
     if b"\\u" in body:
         _check_texts(value)
+    return value
 
 
 def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """What the routes work with, and how they find out who asks and whether they may."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast
@@ -11,7 +11,9 @@ from api.keys import Keys
 from api.problems import forbidden
 from engine.clock import Clock
 from engine.dispatcher import Dispatcher
+from engine.inbox import Inbox
 from engine.watchers import Watchers
+from gateways.signatures import Scheme
 from persistence.database import Database
 from statemachines.declaration import Actor, Role
 from statemachines.registry import Registry
@@ -32,6 +34,9 @@ class Context:
     clock: Clock
     watchers: Watchers
     keys: Keys
+    inbox: Inbox
+    webhooks: Mapping[str, Scheme]
+    """What verifies messages, by who sends them."""
     require_idempotency_key: bool
     longest_wait: timedelta
 

@@ -28,7 +28,9 @@ Scope = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-OPEN_PATHS = ("/health/live", "/health/ready", "/docs")
+WEBHOOKS = "/webhooks"
+
+OPEN_PATHS = ("/health/live", "/health/ready", "/docs", WEBHOOKS)
 """Beginnings of the paths that need no key."""
 
 _HEADERS = [
@@ -60,11 +62,16 @@ class Limits:
     body_time: timedelta
     requests_per_second: int
     failed_logins_per_minute: int
+    webhooks_per_second: int
 
 
 def is_open(path: str) -> bool:
     """Tell whether a path needs no key."""
-    return any(path == open_path or path.startswith(open_path + "/") for open_path in OPEN_PATHS)
+    return any(_lies_below(path, open_path) for open_path in OPEN_PATHS)
+
+
+def _lies_below(path: str, beginning: str) -> bool:
+    return path == beginning or path.startswith(beginning + "/")
 
 
 class Gate:
@@ -77,6 +84,7 @@ class Gate:
         self._random = random
         self._body_limits = body.BodyLimits(limits.body_bytes, limits.body_time)
         self._requests = TokenBuckets(limits.requests_per_second, limits.requests_per_second, clock)
+        self._messages = TokenBuckets(limits.webhooks_per_second, limits.webhooks_per_second, clock)
         self._failures = TokenBuckets(limits.failed_logins_per_minute / 60, limits.failed_logins_per_minute, clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -109,7 +117,10 @@ class Gate:
             _check_address(scope)
             await self._admit(scope, headers)
             if method in ("POST", "PUT", "PATCH", "DELETE"):
-                receive = body.replay(await body.read(headers, receive, self._body_limits))
+                sent = await body.read(headers, receive, self._body_limits)
+                if not _lies_below(scope["path"], WEBHOOKS):  # those are verified before anyone interprets them
+                    body.check(headers, sent)
+                receive = body.replay(sent)
             elif method == "HEAD":
                 scope["method"] = "GET"
             elif method == "OPTIONS":
@@ -122,9 +133,11 @@ class Gate:
 
     async def _admit(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
         """Find out who asks, and whether they ask too often."""
-        if is_open(scope["path"]):
-            return
         address = scope["client"][0] if scope.get("client") else "unknown"
+        if is_open(scope["path"]):
+            if _lies_below(scope["path"], WEBHOOKS) and (wait := self._messages.wait(address)):
+                raise retry_later(429, "too-many-requests", "Too many requests", "you are over your rate", wait)
+            return
         wait = self._failures.wait(address, take=False)
         scheme, _, text = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
         # One caller's failures must not lock out others behind the same address: keys that came in before still do.

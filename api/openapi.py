@@ -56,6 +56,8 @@ def describe(application: Litestar, registry: Registry) -> Json:
             *({"name": machine.plural, "description": _doc(machine.entity)} for machine in registry),
             {"name": "machines", "description": "The machines as they are declared."},
             {"name": "keys", "description": "Who may come in."},
+            {"name": "webhooks", "description": "What others tell by signed messages."},
+            {"name": "inbox", "description": "What came in by webhook or from other programs, and what became of it."},
             {"name": "service", "description": "How the service itself is."},
         ],
         "paths": dict(sorted(paths.items())),
@@ -215,6 +217,11 @@ def _operation(path: str, handler: HTTPRouteHandler, schemas: _Schemas) -> Json:
         operation["requestBody"] = {
             "required": any(field.is_required() for field in body.model_fields.values()),
             "content": {JSON_TYPE: {"schema": reference, "example": schemas.example_of(reference)}},
+        }
+    elif takes := handler.opt.get("takes"):  # what is read only once its signature holds
+        operation["requestBody"] = {
+            "required": True,
+            "content": {JSON_TYPE: {"schema": takes, "example": takes["examples"][0]}},
         }
     return operation
 

@@ -159,6 +159,8 @@ class Service:
             clock=self.clock,
             watchers=self.watchers,
             keys=self.keys,
+            inbox=self.inbox,
+            webhooks=settings.webhooks.verifiers(),
             require_idempotency_key=settings.require_idempotency_key,
             longest_wait=settings.longest_wait,
         )
@@ -167,6 +169,7 @@ class Service:
             body_time=settings.body_timeout,
             requests_per_second=settings.requests_per_second,
             failed_logins_per_minute=settings.failed_logins_per_minute,
+            webhooks_per_second=settings.webhooks_per_second,
         )
         return create_app(context, self.random, limits, multiprocess_metrics=settings.workers > 1)
 
