@@ -235,7 +235,7 @@ class SendSms(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     to: PhoneNumber
-    text: Paragraphs = Field(min_length=1, max_length=600)
+    text: Annotated[Paragraphs, Field(min_length=1, max_length=600)]
 
 
 class PostMessage(BaseModel):
