@@ -8,6 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
+from engine.inbox import Message
 from statemachines.declaration import NEW
 from statemachines.machine import Machine
 from tests.api.shop import Shop
@@ -108,10 +109,11 @@ def _raised(machine: Machine) -> list[Any]:
 async def test_answers_are_as_described(shop: Shop, document: dict[str, Any]) -> None:
     order = await shop.pending()
     await shop.settle_while(shop.pay(order, headers={"Prefer": "wait=5"}))
+    await shop.service.inbox.receive(Message("carrier", "msg_1", {"type": "parcel.weighed"}))
     seen = 0
     for path, method, operation in operations(document):
         if method == "get" and operation["operationId"] != "metrics":
-            found = {"entity_id": order if path.startswith("/orders") else "MUG", "name": "order"}
+            found = {"entity_id": order if path.startswith("/orders") else "MUG", "name": "order", "seq": 1}
             answer = await shop.admin.get(path.format(**found))
             content = operation["responses"]["200"]["content"]["application/json"]
             validator(document, content["schema"]).validate(answer.json())
