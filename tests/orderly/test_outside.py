@@ -31,11 +31,12 @@ REAL: dict[str, tuple[dict[str, Any], type]] = {
 }
 
 
-async def test_every_effect_that_a_machine_may_ask_for_is_carried_out() -> None:
+async def test_every_effect_that_may_be_asked_of_a_gateway_is_carried_out() -> None:
     outside = Outside(Settings())
-    declared = {effect.name for machine in MACHINES for effect in machine.effects}
-    others = {TRACK, CREATE_SHIPMENT, CANCEL_SHIPMENT, POST_MESSAGE, SEND_MAIL, SEND_SMS, WRITE_TEXT}
-    assert declared | {effect.name for effect in others} <= outside.handlers.keys()
+    effects = [effect for machine in MACHINES for effect in machine.effects]
+    effects += [TRACK, CREATE_SHIPMENT, CANCEL_SHIPMENT, POST_MESSAGE, SEND_MAIL, SEND_SMS, WRITE_TEXT]
+    asked = {effect.name for effect in effects if effect.destination in outside.gateways}
+    assert asked <= outside.handlers.keys()
 
 
 async def test_a_sandbox_and_its_real_gateway_carry_out_the_same_effects() -> None:
