@@ -26,7 +26,7 @@ from engine.dispatcher import CommittedBatch, Dispatcher
 from engine.endings import Ending, Endings
 from engine.envelope import Claim, DispatchError, Envelope, Superseded, Unavailable
 from engine.results import Results
-from gateways.port import ActionRequired, Answer, Attempt, Done, Handlers, NoAnswer
+from gateways.port import ActionRequired, Answer, Attempt, Done, Handlers, NoAnswer, Refused
 from persistence import queue
 from persistence.bulk import Values
 from persistence.database import Database
@@ -286,6 +286,8 @@ class EffectRunner(Chore):
     ) -> None:
         row = claimed.row
         if event is None:
+            if isinstance(answer, Refused) and effect.fallback is not None:
+                error, answer = str(answer.values.get("reason", "refused")), Done(effect.fallback)
             if isinstance(answer, Done):
                 now, outcome = self._clock.now(), dict(answer.values)
                 done = {**row, "status": "done", "due_at": now, "finished_at": now, "outcome": outcome, "error": error}
