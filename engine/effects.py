@@ -285,9 +285,10 @@ class EffectRunner(Chore):
         self, claimed: _Claimed, effect: Effect, answer: Answer, event: Event | None, error: str | None = None
     ) -> None:
         row = claimed.row
+        if isinstance(answer, Refused) and event is None and effect.fallback is not None:
+            error, answer = str(answer.values.get("reason", "refused")), Done(effect.fallback)
+            event = _event_of(effect, answer)
         if event is None:
-            if isinstance(answer, Refused) and effect.fallback is not None:
-                error, answer = str(answer.values.get("reason", "refused")), Done(effect.fallback)
             if isinstance(answer, Done):
                 now, outcome = self._clock.now(), dict(answer.values)
                 done = {**row, "status": "done", "due_at": now, "finished_at": now, "outcome": outcome, "error": error}
