@@ -12,13 +12,16 @@ from engine.envelope import Claim, Envelope, Receipt
 from gateways.incoming import Reply, Request, Source, Unroutable
 from gateways.port import Done
 from persistence.bulk import Values
-from statemachines.declaration import Actor, Role
+from statemachines.declaration import Actor, Event, Role
 from statemachines.registry import Registry
 
 log = structlog.get_logger("orderly.inbox")
 
 LIVE: Final = ("pending", "running")
 """The statuses of effects whose calls may still be made or repeated."""
+
+_WORDS: Final = ("reason", "code")
+"""Fields of answers that may be put in other words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +115,14 @@ class Meanings:
         kind = declared.ok if is_done else declared.failed
         if kind is None:
             return Verdict("unknown", f"nobody waits for the answer to {effect['name']}")
-        if records.is_answered(effect, declared):
-            return _answered_before(effect, kind.event_name)
-        if not is_done and effect["status"] in LIVE:
-            return Verdict("refused", f"{effect['id']} is still being tried", is_early=True)
         try:
             event = kind.model_validate(dict(reply.answer.values))
         except ValidationError as error:
             return Verdict("unroutable", _first_fault(error))
+        if records.is_answered(effect, declared):
+            return _answered_before(effect, event)
+        if not is_done and effect["status"] in LIVE:
+            return Verdict("refused", f"{effect['id']} is still being tried", is_early=True)
         return Envelope(
             machine=effect["machine"],
             id=effect["entity_id"],
@@ -137,10 +140,13 @@ def _first_fault(error: ValidationError) -> str:
     return ": ".join([*([".".join(map(str, fault["loc"]))] if fault["loc"] else []), fault["msg"]])
 
 
-def _answered_before(effect: Values, told: str) -> Verdict:
-    answer = effect["outcome"].get("event")
+def _answered_before(effect: Values, told: Event) -> Verdict:
+    """Compare what is told of an effect with the answer it has. What differs is for a person to see."""
+    answer, name, again = effect["outcome"], effect["id"], {"event": told.event_name, **records.payload(told)}
     if effect["error"] is not None:
         return Verdict("refused", effect["error"])
-    if answer != told:
-        return Verdict("refused", f"{effect['id']} was answered with '{answer}'; now '{told}' is said")
-    return Verdict("applied", f"{effect['id']} was answered before")
+    if answer.get("event") != told.event_name:
+        return Verdict("refused", f"{name} was answered with '{answer.get('event')}'; now '{told.event_name}' is said")
+    if others := sorted(field for field, value in again.items() if answer.get(field) != value and field not in _WORDS):
+        return Verdict("refused", f"{name} was answered before, with another {' and '.join(others)}")
+    return Verdict("applied", f"{name} was answered before")

@@ -82,7 +82,7 @@ _SETTLED = ("status", "reason", "attempts", "due_at", "finished_at")
 
 _SETTLE = (
     update(_inbox)
-    .where(_inbox.c.seq == bindparam("key_seq"), _PENDING)
+    .where(_inbox.c.seq == bindparam("key_seq"), _inbox.c.status == "pending")
     .values({name: bindparam(name, type_=_inbox.c[name].type) for name in _SETTLED})
 )
 
