@@ -87,13 +87,13 @@ def list_entities(connection: Connection, machine: Machine, wanted: Filter, limi
         order = [table.c.state_since, table.c.id]
         if cursor:
             since, last = read_cursor(cursor, str, str)
-            statement = statement.where(tuple_(*order) > tuple_(_moment(since), last))
+            statement = statement.where(tuple_(*order) > tuple_(read_moment(since), last))
         statement = statement.order_by(*order)
     else:
         order = [table.c.created_at, table.c.id]
         if cursor:
             created, last = read_cursor(cursor, str, str)
-            statement = statement.where(tuple_(*order) < tuple_(_moment(created), last))
+            statement = statement.where(tuple_(*order) < tuple_(read_moment(created), last))
         statement = statement.order_by(table.c.created_at.desc(), table.c.id.desc())
     rows = _rows(connection, statement.limit(limit + 1))
     column = "state_since" if wanted.state is not None else "created_at"
@@ -101,7 +101,12 @@ def list_entities(connection: Connection, machine: Machine, wanted: Filter, limi
     return Page(rows[:limit], cursor_of(rows[limit - 1][column], rows[limit - 1]["id"]) if more else None)
 
 
-def _moment(text: str) -> datetime:
+def read_moment(text: str) -> datetime:
+    """Return the moment that a part of a cursor names.
+
+    Raises:
+        BadCursor: it names none.
+    """
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:

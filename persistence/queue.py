@@ -120,15 +120,16 @@ def _next_of(destination: str) -> ScalarSelect[Any]:
     return select(func.min(_effects.c.due_at)).where(_OPEN, _effects.c.destination == destination).scalar_subquery()
 
 
-_TIMER_ORDER = [_timers.c.due_at, _timers.c.entity_id, _timers.c.machine, _timers.c.name]
+TIMER_ORDER = (_timers.c.due_at, _timers.c.entity_id, _timers.c.machine, _timers.c.name)
+"""The order in which timers fire."""
 
 
 def due_timers(connection: Connection, now: datetime, most: int, after: Values | None = None) -> list[Values]:
     """Return up to `most` timers that are due, in the order in which they fell due, beginning behind `after`."""
-    statement = select(_timers).where(_timers.c.due_at <= now).order_by(*_TIMER_ORDER).limit(most)
+    statement = select(_timers).where(_timers.c.due_at <= now).order_by(*TIMER_ORDER).limit(most)
     if after is not None:
-        last = [literal(after[column.name], column.type) for column in _TIMER_ORDER]
-        statement = statement.where(tuple_(*_TIMER_ORDER) > tuple_(*last))
+        last = [literal(after[column.name], column.type) for column in TIMER_ORDER]
+        statement = statement.where(tuple_(*TIMER_ORDER) > tuple_(*last))
     return [dict(row) for row in connection.execute(statement).mappings()]
 
 

@@ -87,6 +87,14 @@ class EffectRow(SQLModel, table=True):
         ),
         Index("ix_effects_entity", "entity_id", "id"),
         Index("ix_effects_status", "status", "id"),
+        Index(
+            "ix_effects_not_done",
+            "destination",
+            "status",
+            "id",
+            sqlite_where=Column("status") != "done",
+            postgresql_where=Column("status") != "done",
+        ),
     )
 
     id: str = Field(primary_key=True)
@@ -307,6 +315,7 @@ def _integer(_type: object, _compiler: object, **_options: object) -> str:
 
 
 TABLES: dict[type[SQLModel], Table] = {row: table_of(row) for row in rows_of(MACHINES)}
+_row: type[SQLModel]
 for _row in (History, EffectRow, EffectAttemptRow, TimerRow, InboxRow, IdempotencyKeyRow, ApiKeyRow):
     TABLES[_row] = table_of(_row)
 for _row in (FeedCursorRow, EndpointRow, LaneRow, DeliveryRow):

@@ -10,10 +10,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection, event, insert, text
 
-from persistence import queries, queue, schema
+from persistence import queries, queue, schema, waiting
 from persistence.database import Database
 from persistence.queries import BadCursor, Filter
-from persistence.tables import TABLES, EffectRow, History, TimerRow
+from persistence.tables import TABLES, EffectAttemptRow, EffectRow, History, TimerRow
+from persistence.waiting import EffectFilter, Whose
 from statemachines.order import Cancel, Order
 from statemachines.product import Create
 from statemachines.registry import MACHINES
@@ -153,9 +154,9 @@ async def test_a_forged_cursor_is_refused(database, cursor) -> None:
 
 
 def fill(connection: Connection) -> None:
-    """Store a few thousand orders with history, effects and timers, and count them for the planner."""
+    """Store a few thousand orders with history, effects, attempts and timers, and count them for the planner."""
     moments = [NOON + timedelta(minutes=number) for number in range(FAR)]
-    orders, histories, effects, timers = [], [], [], []
+    orders, histories, effects, attempts, timers = [], [], [], [], []
     for number, at in enumerate(moments):
         name = f"ord_{number:05}"
         state = "failed" if number % 50 == 0 else "draft"
@@ -169,14 +170,17 @@ def fill(connection: Connection) -> None:
             {**told, "event_id": f"evt_{number}", "version": 1, "source": "", "target": state, "actor": "a"}
         )
         histories[-1] |= {"reason": None, "payload": {}, "at": at}
-        status = "pending" if number % 100 == 0 else "done"
-        effects.append({"id": f"eff_{number}", "machine": "order", "entity_id": name, "name": "n", "arguments": {}})
-        effects[-1] |= {"status": status, "attempts": 0, "token": 0, "due_at": at, "cause": "e", "created_at": at}
+        status = {0: "pending", 50: "parked"}.get(number % 100, "done")
+        effects.append({"id": f"eff_{number:05}", "machine": "order", "entity_id": name, "name": "payments.charge"})
+        effects[-1] |= {"destination": "payments", "arguments": {}, "status": status, "attempts": 0, "token": 0}
+        effects[-1] |= {"due_at": at, "cause": "e", "created_at": at}
+        attempts.append({"effect_id": f"eff_{number:05}", "token": 1, "began_at": at, "ended_at": at, "error": "none"})
         timers.append(
             {"machine": "order", "entity_id": name, "name": "abandon", "event": "abandon", "due_at": at, "cause": "e"}
         )
-    for kind, stored in ((Order, orders), (History, histories), (EffectRow, effects), (TimerRow, timers)):
-        connection.execute(insert(TABLES[kind]), stored)
+    stored = {Order: orders, History: histories, EffectRow: effects, EffectAttemptRow: attempts, TimerRow: timers}
+    for kind, rows in stored.items():
+        connection.execute(insert(TABLES[kind]), rows)
     connection.execute(text("ANALYZE"))
 
 
@@ -203,6 +207,10 @@ def full_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 CURSOR = queries.cursor_of(NOON + timedelta(hours=9), "ord_00500")
+EFFECT_CURSOR = queries.cursor_of("eff_00500")
+TIMER_CURSOR = queries.cursor_of(NOON + timedelta(hours=1), "ord_00060", "order", "abandon")
+SOON = NOON + timedelta(minutes=200)
+ONE = Whose("order", "ord_00007")
 ASKED = {
     "newest first": lambda c: queries.list_entities(c, ORDER, Filter(), 50, None),
     "newest first, further on": lambda c: queries.list_entities(c, ORDER, Filter(), 50, CURSOR),
@@ -218,9 +226,26 @@ ASKED = {
     "timers of an order": lambda c: queries.timers_of(c, ORDER, "ord_00007"),
     "one order": lambda c: queries.get_entity(c, ORDER, "ord_00007"),
     "due timers": lambda c: queue.due_timers(c, NOON + timedelta(minutes=20), 500),
-    "next timer": lambda c: queue.next_timer(c, NOON + timedelta(minutes=20)),
-    "next effect": queue.next_effect,
-    "claims": lambda c: queue.claim_effects(c, NOON + timedelta(minutes=200), NOON + timedelta(minutes=201), 50),
+    "next dues": lambda c: queue.next_dues(
+        c, {"timers": queue.next_timer(), "effects": queue.next_effect(["payments"])}
+    ),
+    "claims": lambda c: queue.claim_effects(c, "payments", SOON, SOON + timedelta(minutes=1), 50),
+    "newest effects": lambda c: waiting.list_effects(c, EffectFilter(), 50, None),
+    "newest effects, further on": lambda c: waiting.list_effects(c, EffectFilter(), 50, EFFECT_CURSOR),
+    "effects that are done": lambda c: waiting.list_effects(c, EffectFilter("done"), 50, EFFECT_CURSOR),
+    "parked effects": lambda c: waiting.list_effects(c, EffectFilter("parked"), 50, EFFECT_CURSOR),
+    "effects of some machines": lambda c: waiting.list_effects(
+        c, EffectFilter(whose=Whose(machines=["order"])), 5, None
+    ),
+    "parked of a destination": lambda c: waiting.list_effects(c, EffectFilter("parked", "payments"), 50, EFFECT_CURSOR),
+    "pending of a name": lambda c: waiting.list_effects(c, EffectFilter("pending", None, "payments.charge"), 50, None),
+    "an order's effects of a name": lambda c: waiting.list_effects(c, EffectFilter("done", None, "n", ONE), 50, None),
+    "one effect": lambda c: waiting.get_effect(c, "eff_00007"),
+    "failed attempts": lambda c: waiting.failures_of(c, "eff_00007"),
+    "timers": lambda c: waiting.list_timers(c, Whose(), None, 50, None),
+    "timers, further on": lambda c: waiting.list_timers(c, Whose(), None, 50, TIMER_CURSOR),
+    "timers before": lambda c: waiting.list_timers(c, Whose(), SOON, 50, TIMER_CURSOR),
+    "an order's timers before": lambda c: waiting.list_timers(c, ONE, SOON, 50, None),
 }
 """Everything that is asked of big tables again and again."""
 
@@ -246,5 +271,5 @@ async def test_an_index_answers(full_url: str, asked: str) -> None:
     plan = await database._writer.run(explain)
     await database.close()
     assert plan
-    big = "orders|history|effects|timers"
+    big = "orders|history|effects|effect_attempts|timers"
     assert [line for line in plan if re.search(rf"Seq Scan on ({big})\b|^SCAN ({big})$", line)] == []

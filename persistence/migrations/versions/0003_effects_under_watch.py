@@ -11,6 +11,7 @@ depends_on = None
 TEXT = sa.String().with_variant(sa.String(collation="C"), "postgresql")
 MOMENT = sa.DateTime(timezone=True)
 OPEN = sa.text("status IN ('pending', 'running')")
+NOT_DONE = sa.text("status != 'done'")
 COLUMNS = ("destination", "lost", "retrying_since")
 
 
@@ -29,6 +30,13 @@ def upgrade() -> None:
     op.create_index("ix_effects_due", "effects", ["destination", "due_at"], sqlite_where=OPEN, postgresql_where=OPEN)
     op.drop_index("ix_effects_entity", "effects")
     op.create_index("ix_effects_entity", "effects", ["entity_id", "id"])
+    op.create_index(
+        "ix_effects_not_done",
+        "effects",
+        ["destination", "status", "id"],
+        sqlite_where=NOT_DONE,
+        postgresql_where=NOT_DONE,
+    )
     op.create_table(
         "effect_attempts",
         sa.Column("effect_id", TEXT, nullable=False),
@@ -46,6 +54,7 @@ def downgrade() -> None:
     """Take it back."""
     op.drop_column("timers", "fired")
     op.drop_table("effect_attempts")
+    op.drop_index("ix_effects_not_done", "effects")
     op.drop_index("ix_effects_entity", "effects")
     op.create_index("ix_effects_entity", "effects", ["machine", "entity_id", "id"])
     op.drop_index("ix_effects_due", "effects")
