@@ -1,6 +1,6 @@
 """The composition: one service made of a database, machines, gateways and the engine between them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,8 +19,10 @@ from engine.clock import Clock, SteadyClock, VirtualClock
 from engine.dispatcher import Dispatcher
 from engine.effects import EffectRunner
 from engine.inbox import Inbox
+from engine.jobs import Jobs, ScheduledJob
 from engine.timers import TimerSweep
 from engine.watchers import Watchers
+from orderly.jobs import scheduled
 from orderly.outside import Outside
 from orderly.settings import Settings
 from orderly.sources import SOURCES
@@ -36,7 +38,9 @@ class NotReady(Exception):
 class Service:
     """Everything that serves orders, wired together. Use `Service.open`."""
 
-    def __init__(self, settings: Settings, clock: Clock, random: Random, machines: Registry) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock, random: Random, machines: Registry, jobs: Iterable[ScheduledJob] = ()
+    ) -> None:
         self.settings = settings
         self.clock = clock
         self.random = random
@@ -56,13 +60,14 @@ class Service:
         self.dispatcher.listen(self.watchers.on_commit)
         self.dispatcher.listen(telemetry.on_commit)
         self.outside = Outside(settings)
+        self.jobs = Jobs(self.database, self.dispatcher, clock, [*scheduled(settings), *jobs])
         self.effects = EffectRunner(
             self.database,
             self.dispatcher,
             clock,
             random,
             [effect for machine in self.registry for effect in machine.effects],
-            self.outside.handlers,
+            {**self.outside.handlers, **self.jobs.handlers},
             settings.destinations,
         )
         self.keys = Keys(self.database, clock, settings.pepper())
@@ -79,6 +84,7 @@ class Service:
         clock: Clock | None = None,
         random: Random | None = None,
         machines: Registry = MACHINES,
+        jobs: Iterable[ScheduledJob] = (),
         migrate: bool = False,
         background: bool | None = None,
     ) -> AsyncIterator["Service"]:
@@ -89,6 +95,7 @@ class Service:
             clock: the machine's clock by default.
             random: for ids and jitter; the machine's by default.
             machines: the shop's by default.
+            jobs: more jobs beside the shop's own.
             migrate: whether to bring the database up to date first.
             background: whether to do by itself what falls due; if false, other processes are told of it. By default
                 nothing goes by itself: `settle` and `advance` do what falls due.
@@ -97,13 +104,15 @@ class Service:
             NotReady: the database is not up to date, or holds entities in states that no machine declares.
         """
         chance = random or Random(SystemRandom().getrandbits(256))  # noqa: S311  (ids and jitter; no secret)
-        service = cls(settings, clock or SteadyClock(), chance, machines)
+        service = cls(settings, clock or SteadyClock(), chance, machines, jobs)
         try:
             if migrate:
                 await schema.migrate(service.database)
             await service.check()
             await service.dispatcher.start()
             try:
+                if background:
+                    await service.jobs.declare()
                 async with service._background(work=background) if background is not None else _nothing():
                     yield service
             finally:
@@ -161,6 +170,8 @@ class Service:
             keys=self.keys,
             inbox=self.inbox,
             webhooks=settings.webhooks.verifiers(),
+            destinations=self.effects.destinations,
+            does_work=settings.run_background_work,
             require_idempotency_key=settings.require_idempotency_key,
             longest_wait=settings.longest_wait,
         )

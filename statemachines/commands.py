@@ -116,7 +116,7 @@ class StockMovement:
     reserved: ClassVar[int] = 0
     """What one piece adds to the number reserved."""
 
-    def changes(self) -> dict[str, int]:
+    def changes(self) -> dict[str, object]:
         """Return the columns of the shelf as they will be.
 
         Raises:
@@ -128,7 +128,7 @@ class StockMovement:
             raise ValueError(
                 f"{type(self).__name__} {self.quantity} of '{self.shelf.id}': the stock would fall below zero"
             )
-        return {"on_hand": on_hand, "reserved": reserved}
+        return self.shelf.counted(on_hand=on_hand, reserved=reserved)
 
 
 class Reserve(StockMovement):

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from statemachines.declaration import Policy
+from statemachines.job import job
 from statemachines.machine import Machine
 from statemachines.order import order
 from statemachines.product import product
@@ -38,4 +39,4 @@ class Registry:
         return Registry(m.with_policy(policies[m.name]) if m.name in policies else m for m in self)
 
 
-MACHINES = Registry([order, product, stock, subscription])
+MACHINES = Registry([order, product, stock, job, subscription])

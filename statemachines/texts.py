@@ -28,6 +28,6 @@ WRITE_TEXT = Effect(
     WriteText,
     ok=TextWritten,
     timeout=timedelta(seconds=30),
-    retry=Retry(attempts=3, within=timedelta(minutes=10)),
+    retry=Retry(attempts=2, within=timedelta(minutes=1)),  # a report that waits for its words is a late report
     fallback={"text": ""},
 )

@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import Annotated, ClassVar
 
-from sqlalchemy import CheckConstraint, Index
+from sqlalchemy import CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
 from statemachines.declaration import Entity, Policy
@@ -28,6 +28,9 @@ class OrderPolicy(Policy):
     """How often a payment may be declined before the order fails."""
 
 
+_IS_PAID = text("paid_at IS NOT NULL")
+
+
 class Order(Entity):
     """A customer's order."""
 
@@ -40,6 +43,7 @@ class Order(Entity):
         CheckConstraint("stock_held IN ('nothing', 'reserved', 'taken')", name="ck_orders_stock_held"),
         CheckConstraint("payment_tries >= 0", name="ck_orders_payment_tries"),
         Index("ix_orders_customer", "customer", "id"),
+        Index("ix_orders_paid_at", "paid_at", sqlite_where=_IS_PAID, postgresql_where=_IS_PAID),
     )
     owner_column: ClassVar[str | None] = "customer"
     search_columns: ClassVar[tuple[str, ...]] = ("id", "reference")

@@ -97,16 +97,16 @@ def stumbles(_: Stock) -> str | None:
 
 
 def put(shelf: Stock, event: Put) -> Iterator[Command]:
-    yield Set(on_hand=shelf.on_hand + event.pieces)
+    yield Set(**shelf.counted(on_hand=shelf.on_hand + event.pieces))
 
 
 def drop(shelf: Stock) -> Iterator[Command]:
-    yield Set(on_hand=shelf.on_hand + 1000)
+    yield Set(**shelf.counted(on_hand=shelf.on_hand + 1000))
     raise RuntimeError("an action fails")
 
 
-def overload() -> Iterator[Command]:
-    yield Set(on_hand=10**12)
+def overload(shelf: Stock) -> Iterator[Command]:
+    yield Set(**shelf.counted(on_hand=10**12))
 
 
 def lose_count(shelf: Stock) -> Iterator[Command]:
@@ -115,7 +115,7 @@ def lose_count(shelf: Stock) -> Iterator[Command]:
 
 
 def hand_on(shelf: Stock, event: Hand) -> Iterator[Command]:
-    yield Set(on_hand=shelf.on_hand - event.pieces * len(event.to))
+    yield Set(**shelf.counted(on_hand=shelf.on_hand - event.pieces * len(event.to)))
     yield from (Send("shelf", sku, Put(pieces=event.pieces)) for sku in event.to)
 
 

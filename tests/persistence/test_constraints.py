@@ -64,11 +64,15 @@ async def test_history_is_never_emptied(filled) -> None:
 @pytest.mark.parametrize(
     ("constraint", "statement"),
     [
-        ("ck_stock_reserved", "UPDATE stock SET reserved = -1"),
+        ("ck_stock_reserved", "UPDATE stock SET reserved = -1, is_low = false"),
         ("ck_stock_on_hand", "UPDATE stock SET on_hand = -1, reserved = -1 + 1"),
         ("ck_stock_on_hand", "UPDATE stock SET on_hand = 1, reserved = 2"),
-        ("ck_stock_on_hand", "UPDATE stock SET on_hand = 1000000001"),
-        ("ck_stock_reorder_level", "UPDATE stock SET reorder_level = -1"),
+        ("ck_stock_on_hand", "UPDATE stock SET on_hand = 1000000001, is_low = false"),
+        ("ck_stock_reorder_level", "UPDATE stock SET reorder_level = -1, is_low = false"),
+        ("ck_stock_is_low", "UPDATE stock SET on_hand = 100"),
+        ("ck_jobs_missed", "UPDATE jobs SET missed = 'twice'"),
+        ("ck_jobs_last_outcome", "UPDATE jobs SET last_outcome = 'lost'"),
+        ("ck_jobs_runs", "UPDATE jobs SET runs = -1"),
         ("ck_orders_refunded", "UPDATE orders SET paid = 100, refunded = 101"),
         ("ck_orders_refunded", "UPDATE orders SET paid = 100, refunded = 60, refunding = 60"),
         ("ck_orders_refunds", "UPDATE orders SET refunding = -1"),

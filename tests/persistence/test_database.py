@@ -18,7 +18,7 @@ PIECES = text("SELECT on_hand FROM stock")
 @pytest.fixture
 async def shelf(database: Database) -> Database:
     """A database with one empty shelf."""
-    row = "INSERT INTO stock VALUES ('MUG', 'stocked', 1, '2026-01-05', '2026-01-05', 0, 0, 0)"
+    row = "INSERT INTO stock VALUES ('MUG', 'stocked', 1, '2026-01-05', '2026-01-05', 0, 0, 1000, true, NULL)"
     await database.write(lambda connection: connection.execute(text(row)))
     return database
 
@@ -119,7 +119,7 @@ async def proxied(postgresql_url: str) -> AsyncIterator[tuple[Database, Proxy]]:
 async def test_a_connection_lost_at_commit_leaves_the_outcome_open(proxied, moment, versions) -> None:
     database, proxy = proxied
     proxy.cuts.append(moment)
-    row = "INSERT INTO stock VALUES ('MUG', 'stocked', 1, '2026-01-05', '2026-01-05', 0, 0, 0)"
+    row = "INSERT INTO stock VALUES ('MUG', 'stocked', 1, '2026-01-05', '2026-01-05', 0, 0, 1000, true, NULL)"
     with pytest.raises(CommitUnknown):
         await database.write(lambda connection: connection.execute(text(row)))
     rows = await database.read(lambda connection: connection.execute(text("SELECT count(*) FROM stock")).scalar_one())

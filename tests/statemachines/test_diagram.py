@@ -62,6 +62,7 @@ def test_internal_transitions_stand_in_a_note():
         "        stays on receive [fits_the_shelf]\n"
         "        stays on adjust [takes_only_what_is_free, fits_the_shelf]\n"
         "        stays on set_reorder_level\n"
+        "        stays on alert\n"
         "    end note\n"
     ) in diagram(MACHINES["stock"])
 

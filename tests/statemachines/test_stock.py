@@ -5,9 +5,11 @@ from pydantic import ValidationError
 
 from statemachines.commands import Commit, Release, Reserve, Restock, StockMovement
 from statemachines.declaration import Role
+from statemachines.machine import SYSTEM
+from statemachines.order import Cancel, Pay
 from statemachines.registry import MACHINES
-from statemachines.stock import MAX_ON_HAND, Adjust, Freeze, Open, Receive, SetReorderLevel, Stock, Unfreeze
-from tests.statemachines.shop import Shop, accepted, refused
+from statemachines.stock import MAX_ON_HAND, Adjust, Alert, Freeze, Open, Receive, SetReorderLevel, Stock, Unfreeze
+from tests.statemachines.shop import MERCHANT, Shop, accepted, refused
 
 
 @pytest.fixture
@@ -72,7 +74,8 @@ def test_the_merchant_chooses_when_a_stock_counts_as_low(shop: Shop):
 def test_a_movement_keeps_the_shelf_in_balance(movement: type[StockMovement], on_hand: int, reserved: int):
     shelf = Stock(id="MUG", on_hand=10, reserved=4)
 
-    assert movement(shelf, 2).changes() == {"on_hand": on_hand, "reserved": reserved}
+    changes = movement(shelf, 2).changes()
+    assert (changes["on_hand"], changes["reserved"]) == (on_hand, reserved)
     assert (shelf.on_hand, shelf.reserved) == (10, 4)
 
 
@@ -86,6 +89,71 @@ def test_a_movement_never_takes_what_is_not_there(movement: type[StockMovement])
 def test_a_difference_is_a_whole_number_and_not_nothing(difference):
     with pytest.raises(ValidationError):
         Adjust(difference=difference, reason="counted")
+
+
+# -- low stocks
+
+
+@pytest.fixture
+def low(shop: Shop) -> Shop:
+    """Six mugs are available; the shop wanted to know at six, and was told."""
+    accepted(shop.tell(shop.stock(), SetReorderLevel(reorder_level=6)))
+    accepted(shop.tell(shop.stock(), Alert(), SYSTEM))
+    assert (shop.stock().is_low, shop.stock().alerted_at) == (True, shop.now)
+    return shop
+
+
+def test_a_stock_is_low_at_its_reorder_level(shop: Shop):
+    for level, is_low in ((5, False), (6, True), (7, True), (5, False)):
+        accepted(shop.tell(shop.stock(), SetReorderLevel(reorder_level=level)))
+        assert shop.stock().is_low is is_low
+
+
+def test_a_new_product_without_pieces_is_low(shop: Shop):
+    assert shop.sells("POT", on_hand=0).is_low
+    assert not shop.stock("MUG").is_low
+
+
+def test_promised_pieces_make_a_stock_low(shop: Shop):
+    accepted(shop.tell(shop.stock(), SetReorderLevel(reorder_level=3)))
+    shop.pending(MUG=3)
+
+    assert shop.stock().is_low
+
+
+@pytest.mark.parametrize("how", ["delivery", "find", "release", "restock", "lower level"])
+def test_once_there_is_enough_again_the_shop_is_told_anew(low: Shop, how: str):
+    match how:
+        case "delivery":
+            accepted(low.tell(low.stock(), Receive(quantity=1)))
+        case "find":
+            accepted(low.tell(low.stock(), Adjust(difference=1, reason="found")))
+        case "release":
+            accepted(low.tell(low.orders[0], Cancel(), MERCHANT))
+        case "restock":
+            order = low.orders[0]
+            accepted(low.tell(order, Pay(method="tok_approve")))
+            accepted(low.charged(order))
+            accepted(low.tell(order, Cancel(), MERCHANT))
+        case "lower level":
+            accepted(low.tell(low.stock(), SetReorderLevel(reorder_level=5)))
+
+    assert (low.stock().is_low, low.stock().alerted_at) == (False, None)
+
+
+def test_a_stock_that_stays_low_is_not_told_of_anew(low: Shop):
+    told = low.stock().alerted_at
+    accepted(low.tell(low.stock(), Adjust(difference=-2, reason="broken")))
+    accepted(low.tell(low.stock(), Receive(quantity=2)))
+    low.pending(MUG=1)
+
+    assert (low.stock().is_low, low.stock().alerted_at) == (True, told)
+
+
+def test_an_alert_that_comes_too_late_is_not_noted(shop: Shop):
+    accepted(shop.tell(shop.stock(), Alert(), SYSTEM))
+
+    assert shop.stock().alerted_at is None
 
 
 def test_a_customer_does_not_see_the_stock():
