@@ -7,11 +7,14 @@ from litestar import Litestar, Router
 
 from api import chronicle, entities, system, transitions
 from api.context import Context, authorise
+from api.destinations import destinations
 from api.documentation import documentation
+from api.effects import effects
 from api.gate import Gate, Limits
 from api.inbox import inbox
 from api.openapi import describe
 from api.problems import handle
+from api.timers import timers
 from api.webhooks import webhooks
 from statemachines.machine import Machine
 
@@ -36,6 +39,9 @@ def create_app(context: Context, random: Random, limits: Limits, *, multiprocess
             system.keys(context),
             webhooks(context),
             inbox(context),
+            effects(context),
+            timers(context),
+            destinations(context),
             system.service(context, multiprocess_metrics=multiprocess_metrics),
             documentation(description),
         ],

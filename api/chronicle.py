@@ -10,7 +10,9 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from api.answers import READING, problems
 from api.context import Context, HttpRequest, actor_of, open_to
-from api.entities import DEFAULT_LIMIT, PAGING, Cursor, Limit, as_json, check_parameters, load
+from api.effects import EffectState
+from api.entities import DEFAULT_LIMIT, PAGING, Cursor, Limit, as_json, check_parameters, load, only
+from api.timers import PendingTimer
 from persistence import queries
 from persistence.tables import hydrate
 from statemachines.decision import Explanation, explain
@@ -64,29 +66,6 @@ class PossibleEvents(BaseModel):
     events: list[PossibleEvent]
 
 
-class PendingTimer(BaseModel):
-    """An event that will be raised by itself."""
-
-    name: str = Field(examples=["expire"])
-    event: str = Field(examples=["expire"])
-    due_at: AwareDatetime
-
-
-class EffectState(BaseModel):
-    """An outbound call that the entity asked for, and how it stands."""
-
-    id: str = Field(examples=["eff_01jd4k0v3xe9h8m2q5t7w9y1z3"])
-    name: str = Field(examples=["payments.charge"])
-    status: str
-    attempts: int
-    due_at: AwareDatetime
-    outcome: dict[str, Any] | None
-    error: str | None
-    cause: str = Field(examples=["evt_01jd4k0v3xe9h8m2q5t7w9y1z3"])
-    created_at: AwareDatetime
-    finished_at: AwareDatetime | None
-
-
 def handlers(context: Context, machine: Machine) -> list[HTTPRouteHandler]:
     """Return the routes that tell of a machine's entities."""
     return [make(context, machine) for make in (_history, _events, _timers, _effects)]
@@ -101,7 +80,7 @@ def _history(context: Context, machine: Machine) -> HTTPRouteHandler:
         found = await context.database.read(
             lambda connection: queries.list_history(connection, machine, entity_id, limit, cursor)
         )
-        return as_json({"items": [_only(HistoryEntry, row) for row in found.rows], "next_cursor": found.next_cursor})
+        return as_json({"items": [only(HistoryEntry, row) for row in found.rows], "next_cursor": found.next_cursor})
 
     return get(
         "/{entity_id:str}/history",
@@ -157,7 +136,7 @@ def _timers(context: Context, machine: Machine) -> HTTPRouteHandler:
     async def handler(request: HttpRequest, entity_id: FromPath[str]) -> Response[list[PendingTimer]]:
         await load(context, machine, request, entity_id)
         rows = await context.database.read(lambda connection: queries.timers_of(connection, machine, entity_id))
-        return as_json([_only(PendingTimer, row) for row in rows])
+        return as_json([only(PendingTimer, row) for row in rows])
 
     return get(
         "/{entity_id:str}/timers",
@@ -174,7 +153,7 @@ def _effects(context: Context, machine: Machine) -> HTTPRouteHandler:
     async def handler(request: HttpRequest, entity_id: FromPath[str]) -> Response[list[EffectState]]:
         await load(context, machine, request, entity_id)
         rows = await context.database.read(lambda connection: queries.effects_of(connection, machine, entity_id))
-        return as_json([_only(EffectState, row) for row in rows])
+        return as_json([only(EffectState, row) for row in rows])
 
     return get(
         "/{entity_id:str}/effects",
@@ -185,8 +164,3 @@ def _effects(context: Context, machine: Machine) -> HTTPRouteHandler:
         responses=problems(READING),
         opt=open_to(machine.readers),
     )(handler)
-
-
-def _only(model: type[BaseModel], row: dict[str, Any]) -> dict[str, Any]:
-    """Return of a row what the model shows."""
-    return {name: row[name] for name in model.model_fields}

@@ -10,6 +10,7 @@ from litestar import Request
 from api.keys import Keys
 from api.problems import forbidden
 from engine.clock import Clock
+from engine.destinations import Destination
 from engine.dispatcher import Dispatcher
 from engine.inbox import Inbox
 from engine.watchers import Watchers
@@ -22,6 +23,9 @@ HttpRequest = Request[Any, Any, Any]
 
 HTTP_ROLES = tuple(role for role in Role if role is not Role.SYSTEM)
 """The roles that a key may have."""
+
+STAFF = (Role.MERCHANT, Role.APPROVER, Role.ADMIN)
+"""The roles that see what the service does by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,10 @@ class Context:
     inbox: Inbox
     webhooks: Mapping[str, Scheme]
     """What verifies messages, by who sends them."""
+    destinations: Mapping[str, Destination]
+    """What this process calls, by name."""
+    does_work: bool
+    """Whether this process does by itself what falls due, or leaves it to others."""
     require_idempotency_key: bool
     longest_wait: timedelta
 

@@ -9,7 +9,7 @@ import msgspec
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, HeaderParameter, QueryParameter
-from pydantic import create_model
+from pydantic import BaseModel, create_model
 
 from api.answers import READING, problems
 from api.context import Context, HttpRequest, actor_of, open_to
@@ -24,7 +24,7 @@ DEFAULT_LIMIT = 50
 
 Limit = Annotated[int, QueryParameter(ge=1, le=queries.PAGE_LIMIT, description="how many rows a page has")]
 Cursor = Annotated[str | None, QueryParameter(description="`next_cursor` of the page before", max_length=500)]
-# Read by `_utc`: to the framework "null" would be no moment at all.
+# Read by `utc`: to the framework "null" would be no moment at all.
 Moment = Annotated[
     str | None,
     QueryParameter(description="with its offset from UTC, for example `Z`", schema_extra={"format": "date-time"}),
@@ -42,6 +42,11 @@ def handlers(context: Context, machine: Machine) -> list[HTTPRouteHandler]:
 def as_json(value: object, headers: Mapping[str, str] | None = None) -> Response[Any]:
     """Return an answer in JSON."""
     return Response(msgspec.json.encode(value), headers=headers, media_type="application/json")
+
+
+def only(model: type[BaseModel], row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return of a row what the model shows."""
+    return {name: row[name] for name in model.model_fields}
 
 
 def check_parameters(request: HttpRequest, known: frozenset[str]) -> None:
@@ -131,9 +136,9 @@ def _list(context: Context, machine: Machine) -> HTTPRouteHandler:
             in_state,
             _owner(machine, request, customer),
             q,
-            _utc("created_after", created_after),
-            _utc("created_before", created_before),
-            _utc("in_state_since", in_state_since),
+            utc("created_after", created_after),
+            utc("created_before", created_before),
+            utc("in_state_since", in_state_since),
         )
         found = await context.database.read(
             lambda connection: queries.list_entities(connection, machine, wanted, limit, cursor)
@@ -153,7 +158,7 @@ def _list(context: Context, machine: Machine) -> HTTPRouteHandler:
     )(handler)
 
 
-def _utc(name: str, text: str | None) -> datetime | None:
+def utc(name: str, text: str | None) -> datetime | None:
     """Return a moment in UTC.
 
     Raises:

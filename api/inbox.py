@@ -7,15 +7,13 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from api.answers import READING, WITH_BODY, problems
-from api.context import Context, HttpRequest, actor_of, open_to
+from api.context import STAFF, Context, HttpRequest, actor_of, open_to
 from api.entities import DEFAULT_LIMIT, PAGING, Cursor, Limit, as_json, check_parameters
 from api.problems import ProblemError, invalid_parameter, not_found
 from persistence import inbox as rows
 from persistence.bulk import Values
 from statemachines.declaration import Role
 from statemachines.values import Text
-
-READERS = (Role.MERCHANT, Role.APPROVER, Role.ADMIN)
 
 Status = Literal["pending", "applied", "refused", "unroutable", "unknown", "dismissed"]
 
@@ -70,7 +68,7 @@ def settled(seq: int, status: str, wish: str) -> ProblemError:
 
 def inbox(context: Context) -> Router:
     """Return the routes of the inbox."""
-    reading = open_to(READERS)
+    reading = open_to(STAFF)
     deciding = open_to([Role.ADMIN])
     answers = {**READING, **WITH_BODY, 409: "The row is settled for good."}
 

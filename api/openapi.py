@@ -58,6 +58,9 @@ def describe(application: Litestar, registry: Registry) -> Json:
             {"name": "keys", "description": "Who may come in."},
             {"name": "webhooks", "description": "What others tell by signed messages."},
             {"name": "inbox", "description": "What came in by webhook or from other programs, and what became of it."},
+            {"name": "effects", "description": "What is asked of the outside world, and how it stands."},
+            {"name": "timers", "description": "What will happen by itself, and when."},
+            {"name": "destinations", "description": "The gateways that effects call, as one process sees them."},
             {"name": "service", "description": "How the service itself is."},
         ],
         "paths": dict(sorted(paths.items())),
@@ -193,7 +196,7 @@ def _models_in(annotation: Any) -> Iterator[Model]:
 
 
 def _operation(path: str, handler: HTTPRouteHandler, schemas: _Schemas) -> Json:
-    place = path.replace("{entity_id}", schemas.example_ids.get(f"/{path.split('/')[1]}", ""))
+    place = path.replace("{entity_id}", schemas.example_ids.get(f"/{path.split('/')[1]}", "{entity_id}"))
     operation: Json = {
         "operationId": handler.operation_id,
         "tags": handler.resolve_tags(),

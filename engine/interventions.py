@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pydantic import AwareDatetime, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from persistence.bulk import Values
 from statemachines.decision import Accepted, Decision, Refused
 from statemachines.declaration import Effect, Entity, Event, Role
-from statemachines.values import Name, Text
+from statemachines.values import Moment, Text
 
 ADMINS = [Role.ADMIN]
 
@@ -29,7 +29,7 @@ class Intervention(Event):
 class EffectIntervention(Intervention):
     """A person steps in on an outbound call."""
 
-    effect: Name
+    effect: str
     """Its id."""
 
 
@@ -49,7 +49,7 @@ class CancelEffect(EffectIntervention, by=ADMINS):
 class TimerIntervention(Intervention):
     """A person steps in on a timer."""
 
-    timer: Name
+    timer: str
     """Its name."""
 
 
@@ -60,7 +60,7 @@ class FireTimer(TimerIntervention, by=ADMINS):
 class PostponeTimer(TimerIntervention, by=ADMINS):
     """Let a timer fire at another time."""
 
-    until: AwareDatetime
+    until: Moment
 
 
 class CancelTimer(TimerIntervention, by=ADMINS):

@@ -5,10 +5,11 @@ numbers.
 """
 
 import re
+from datetime import UTC, datetime
 from itertools import accumulate, takewhile
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 from statemachines.privacy import PRIVATE
 
@@ -44,6 +45,13 @@ def _no_card_number(text: str) -> str:
     return text
 
 
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("lies outside of the calendar") from None
+
+
 def _no_control_characters(text: str) -> str:
     if any(
         (ord(character) < 32 and character not in "\n\t") or 0xD800 <= ord(character) < 0xE000 for character in text
@@ -68,6 +76,9 @@ Count = Annotated[int, WholeNumber, Field(ge=0, le=MAX_QUANTITY, examples=[10])]
 
 Difference = Annotated[int, WholeNumber, Field(ge=-MAX_QUANTITY, le=MAX_QUANTITY, examples=[-3])]
 """A number of pieces more (positive) or fewer (negative)."""
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A moment with its offset from UTC, kept in UTC."""
 
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["EUR"])]
 """An ISO 4217 code."""

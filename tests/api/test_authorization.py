@@ -17,10 +17,11 @@ from tests.api.shop import Shop
 
 HTTP_ROLES = {"customer", "merchant", "approver", "admin"}
 OPEN = {"live", "ready", "receive_webhook"}
-FOR_ADMINS = {"create_key", "list_keys", "revoke_key", "replay_inbox_row", "dismiss_inbox_row"}
+INTERVENTIONS = {"retry_effect", "cancel_effect", "fire_timer", "postpone_timer", "cancel_timer"}
+FOR_ADMINS = {"create_key", "list_keys", "revoke_key", "replay_inbox_row", "dismiss_inbox_row"} | INTERVENTIONS
 FOR_ALL = {"list_machines", "get_machine", "whoami"}
 FOR_OPERATORS = {"metrics"}
-FOR_STAFF = {"list_inbox", "get_inbox_row"}
+FOR_STAFF = {"list_inbox", "get_inbox_row", "list_effects", "get_effect", "list_timers", "list_destinations"}
 LOOKS = (
     "list_{plural}",
     "get_{name}",
@@ -151,7 +152,8 @@ async def _path(shop: Shop, operation: Operation, owner: httpx.AsyncClient | Non
     machine, found = _machine(shop, operation), "absent"
     if machine is not None and "{entity_id}" in operation.path and owner is not None:
         found = await shop.draft(owner) if machine.entity.owner_column else "MUG"
-    return operation.path.format(entity_id=found, name="order", key_id="absent", seq="absent", source="absent")
+    absent = dict.fromkeys(("key_id", "seq", "source", "effect_id"), "absent")
+    return operation.path.format(entity_id=found, name="order", machine="order", **absent)
 
 
 async def _send(caller: httpx.AsyncClient, operation: Operation, path: str) -> httpx.Response:

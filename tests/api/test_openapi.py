@@ -110,10 +110,11 @@ async def test_answers_are_as_described(shop: Shop, document: dict[str, Any]) ->
     order = await shop.pending()
     await shop.settle_while(shop.pay(order, headers={"Prefer": "wait=5"}))
     await shop.service.inbox.receive(Message("carrier", "msg_1", {"type": "parcel.weighed"}))
-    seen = 0
+    effect, seen = (await shop.admin.get(f"/orders/{order}/effects")).json()[0]["id"], 0
     for path, method, operation in operations(document):
         if method == "get" and operation["operationId"] != "metrics":
             found = {"entity_id": order if path.startswith("/orders") else "MUG", "name": "order", "seq": 1}
+            found["effect_id"] = effect
             answer = await shop.admin.get(path.format(**found))
             content = operation["responses"]["200"]["content"]["application/json"]
             validator(document, content["schema"]).validate(answer.json())
