@@ -25,7 +25,9 @@ def _now_on_postgresql(_element: object, _compiler: object, **_options: object) 
 
 def json_check(table: str, column: str) -> CheckConstraint:
     """Return SQLite's check that a text is JSON, where other programs write; PostgreSQL has a type for it."""
-    return CheckConstraint(f"json_valid({column})", name=f"ck_{table}_{column}").ddl_if(dialect="sqlite")
+    return CheckConstraint(f"{column} IS NULL OR json_valid({column})", name=f"ck_{table}_{column}").ddl_if(
+        dialect="sqlite"
+    )
 
 
 def moment_check(table: str, column: str) -> CheckConstraint:

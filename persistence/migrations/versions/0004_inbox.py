@@ -31,8 +31,8 @@ def upgrade() -> None:
     ]
     if sqlite:
         checks += [
-            sa.CheckConstraint("json_valid(body)", name="ck_inbox_body"),
-            sa.CheckConstraint("json_valid(payload)", name="ck_inbox_payload"),
+            sa.CheckConstraint("body IS NULL OR json_valid(body)", name="ck_inbox_body"),
+            sa.CheckConstraint("payload IS NULL OR json_valid(payload)", name="ck_inbox_payload"),
             *(sa.CheckConstraint(_moment(name), name=f"ck_inbox_{name}_form") for name in ("received_at", "due_at")),
         ]
     op.create_table(
