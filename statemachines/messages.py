@@ -138,14 +138,22 @@ class PaymentReminder(Template):
     """When it lapses, if it does."""
 
 
-class StockLow(Template):
-    """To the merchant: a product runs out."""
+class LowStock(BaseModel):
+    """A product that runs out."""
 
-    template: Literal["stock_low"] = "stock_low"
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
     sku: Sku
     name: Name
-    available: Count
+    available: Sum
     reorder_level: Count
+
+
+class StockLow(Template):
+    """To the merchant: products run out."""
+
+    template: Literal["stock_low"] = "stock_low"
+    products: tuple[LowStock, ...] = Field(min_length=1, max_length=100)
 
 
 class Takings(BaseModel):
@@ -185,6 +193,8 @@ class WeeklySummary(Template):
     first_day: date
     last_day: date
     takings: tuple[Takings, ...]
+    before: tuple[Takings, ...] = ()
+    """The takings of the week before."""
     bestsellers: tuple[Bestseller, ...] = Field(default=(), max_length=20)
     cancelled: Sum
     """Orders that were called off."""

@@ -15,6 +15,7 @@ from statemachines.messages import (
     ApprovalRequested,
     Bestseller,
     DailyReport,
+    LowStock,
     MailLine,
     OrderCancelled,
     OrderConfirmed,
@@ -87,9 +88,16 @@ EXAMPLES: list[tuple[Template, str, list[str]]] = [
     ),
     (PaymentReminder(order="ord_1", total=1900, currency="EUR"), "Your order ord_1 is not paid yet", ["19.00 EUR"]),
     (
-        StockLow(sku="MUG-BLUE", name="Blue mug", available=2, reorder_level=5),
-        "MUG-BLUE runs out: 2 left",
+        StockLow(products=(LowStock(sku="MUG-BLUE", name="Blue mug", available=2, reorder_level=5),)),
+        "MUG-BLUE running out",
         ["Blue mug", "anew at 5"],
+    ),
+    (
+        StockLow(
+            products=tuple(LowStock(sku=f"MUG-{n}", name=f"Mug {n}", available=n, reorder_level=5) for n in range(3))
+        ),
+        "MUG-0 and 2 more running out",
+        ["Mug 0", "MUG-1", "Mug 2"],
     ),
     (
         DailyReport(day=date(2026, 1, 5), takings=TAKINGS, narrative="A quiet day.\n\nMugs went best."),
@@ -102,12 +110,13 @@ EXAMPLES: list[tuple[Template, str, list[str]]] = [
             first_day=date(2026, 1, 5),
             last_day=date(2026, 1, 11),
             takings=TAKINGS,
+            before=(Takings(currency="JPY", orders=2, revenue=900, average=450),),
             bestsellers=(Bestseller(sku="MUG-BLUE", quantity=12),),
             cancelled=4,
             waiting=1,
         ),
         "Sales from 5 January 2026 to 11 January 2026",
-        ["57.00 EUR", "MUG-BLUE", "12", "Cancelled orders: 4", "need a person: 1"],
+        ["57.00 EUR", "week before", "450 JPY", "MUG-BLUE", "12", "Cancelled orders: 4", "need a person: 1"],
     ),
     (
         SubscriptionDisabled(subscription="sub_1", host="erp.example", failing_since=NOON, reason="answered 500"),
@@ -149,7 +158,8 @@ def test_every_template_has_its_files_and_an_example() -> None:
 
 
 def test_a_value_is_text_and_never_markup() -> None:
-    message = StockLow(sku="MUG-BLUE", name="<img src=x onerror=alert(1)> {{ 7*7 }}", available=2, reorder_level=5)
+    name = "<img src=x onerror=alert(1)> {{ 7*7 }}"
+    message = StockLow(products=(LowStock(sku="MUG-BLUE", name=name, available=2, reorder_level=5),))
     text, html = parts(composed(message))
     assert "<img" in text
     assert "<img" not in html
