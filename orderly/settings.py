@@ -27,8 +27,10 @@ from sqlalchemy.exc import ArgumentError
 
 from engine.destinations import DestinationLimits
 from orderly import choices
+from orderly.schedules import Jobs, Keeping, Recipients
 from orderly.sources import AllowedEvents, Webhooks
 from statemachines.order import OrderPolicy
+from statemachines.schedule import TimeZone
 
 PREFIX = "ORDERLY_"
 SETTINGS_FILE = "ORDERLY_SETTINGS_FILE"
@@ -99,6 +101,12 @@ class Settings(BaseSettings):
         description="the events that other programs may ask for by rows in the table `inbox`, by the source that they "
         'name, as `ORDERLY_INBOX__LEGACY="order.fulfill order.complete"`',
     )
+    timezone: TimeZone = Field("UTC", description="the shop's time zone, as `Europe/Berlin`: its days begin by it")
+    report_recipients: Recipients = Field(
+        default=(), description="who gets reports and warnings by mail; addresses with spaces between"
+    )
+    jobs: Jobs = Jobs()
+    keep: Keeping = Keeping()
     order: OrderPolicy = Field(
         OrderPolicy(), description="the figures of orders, as `ORDERLY_ORDER__RETURN_WINDOW=P14D`"
     )

@@ -14,7 +14,15 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def new_id(prefix: str, now: datetime, random: Random) -> str:
     """Return a new TypeID such as ``ord_01jd4k0v3xe9h8m2q5t7w9y1z3`` for the moment `now`."""
-    milliseconds = (now - _EPOCH) // timedelta(milliseconds=1)
-    bits = random.getrandbits(74)
+    return _id(prefix, now, random.getrandbits(74))
+
+
+def first_id(prefix: str, moment: datetime) -> str:
+    """Return the smallest TypeID that the moment can have: what was made earlier is smaller."""
+    return _id(prefix, moment, 0)
+
+
+def _id(prefix: str, moment: datetime, bits: int) -> str:
+    milliseconds = (moment - _EPOCH) // timedelta(milliseconds=1)
     number = milliseconds << 80 | 7 << 76 | (bits >> 62) << 64 | 2 << 62 | bits & (1 << 62) - 1
     return prefix + "_" + "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])

@@ -8,7 +8,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from statemachines.ids import new_id
+from statemachines.ids import first_id, new_id
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 moments = st.datetimes(datetime(2000, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
@@ -43,6 +43,13 @@ def test_a_later_id_sorts_after_an_earlier_one(now, milliseconds, seed, other_se
     later = new_id("ord", now + timedelta(milliseconds=milliseconds), Random(other_seed))
 
     assert earlier < later
+
+
+@given(moments, st.integers(1, 10**10), st.integers())
+def test_the_first_id_of_a_moment_parts_what_was_made_before_from_the_rest(now, milliseconds, seed):
+    earlier = new_id("ord", now - timedelta(milliseconds=milliseconds), Random(seed))
+
+    assert earlier < first_id("ord", now) <= new_id("ord", now, Random(seed))
 
 
 def test_ids_of_one_moment_differ():

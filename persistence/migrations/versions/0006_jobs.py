@@ -10,10 +10,6 @@ depends_on = None
 
 MOMENT = sa.DateTime(timezone=True)
 PAID = sa.text("paid_at IS NOT NULL")
-LOW = {
-    "sqlite_where": sa.text("is_low = 1 AND alerted_at IS NULL"),
-    "postgresql_where": sa.text("is_low AND alerted_at IS NULL"),
-}
 IS_LOW = "is_low = (on_hand - reserved <= reorder_level)"
 COUNTS = "id, state, version, created_at, state_since, on_hand, reserved, reorder_level"
 
@@ -64,7 +60,13 @@ def upgrade() -> None:
         op.execute("UPDATE stock SET is_low = on_hand - reserved <= reorder_level")
         op.alter_column("stock", "is_low", nullable=False)
         op.create_check_constraint("ck_stock_is_low", "stock", IS_LOW)
-    op.create_index("ix_stock_low", "stock", ["id"], **LOW)
+    op.create_index(
+        "ix_stock_low",
+        "stock",
+        ["id"],
+        sqlite_where=sa.text("is_low = 1 AND alerted_at IS NULL"),
+        postgresql_where=sa.text("is_low AND alerted_at IS NULL"),
+    )
 
 
 def _rebuild_stock(*, with_alerts: bool) -> None:
