@@ -35,8 +35,9 @@ async def prepare(url: str, *skus: str, on_hand: int = 10_000) -> str:
 class Server:
     """`orderly serve` as a process group of its own."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, **variables: str) -> None:
         self._database_url = url
+        self._variables = variables
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -57,6 +58,7 @@ class Server:
             "ORDERLY_KEY_PEPPER": PEPPER,
             "ORDERLY_REQUESTS_PER_SECOND": "0",
             "ORDERLY_LOG_LEVEL": "error",
+            **self._variables,
         }
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "orderly", "serve", "--port", str(self.port)),
