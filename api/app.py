@@ -19,14 +19,13 @@ from api.webhooks import webhooks
 from statemachines.machine import Machine
 
 
-def create_app(context: Context, random: Random, limits: Limits, *, multiprocess_metrics: bool = False) -> Gate:
+def create_app(context: Context, random: Random, limits: Limits) -> Gate:
     """Return the ASGI application.
 
     Args:
         context: the parts of the service.
         random: for request ids.
         limits: what the gate lets through.
-        multiprocess_metrics: whether several processes share the figures.
     """
 
     def description() -> dict[str, Any]:
@@ -42,7 +41,7 @@ def create_app(context: Context, random: Random, limits: Limits, *, multiprocess
             effects(context),
             timers(context),
             destinations(context),
-            system.service(context, multiprocess_metrics=multiprocess_metrics),
+            system.service(context),
             documentation(description),
         ],
         before_request=authorise,  # a guard would cost a copy of the route for each request

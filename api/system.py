@@ -1,6 +1,8 @@
 """The routes about the service itself: machines, keys, health, metrics."""
 
+import os
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
@@ -19,7 +21,7 @@ from api.context import HTTP_ROLES, Context, HttpRequest, actor_of, open_to
 from api.keys import KEY_LIFETIME, TooManyKeys
 from api.problems import invalid_parameter, not_found, of_dispatch_error, too_many_keys
 from engine.envelope import Unavailable
-from persistence import queue, schema
+from persistence import health, queue, schema
 from statemachines.declaration import Role
 from statemachines.diagram import diagram
 from statemachines.export import export, xstate
@@ -28,6 +30,9 @@ from statemachines.values import WholeNumber
 from statemachines.verification import verify
 
 log = structlog.get_logger("orderly.api")
+
+METRICS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
+"""Names the directory in which several processes add up their figures; the library reads it, too."""
 
 MERMAID = "text/vnd.mermaid"
 XSTATE = "application/vnd.xstate+json"
@@ -207,9 +212,10 @@ def keys(context: Context) -> Router:
 class _Due(Collector):
     """Counts of what waits, read when the metrics are asked for."""
 
-    def __init__(self, waiting: int, due: dict[str, int]) -> None:
+    def __init__(self, waiting: int, due: dict[str, int], parked: int) -> None:
         self._waiting = waiting
         self._due = due
+        self._parked = parked
 
     def collect(self) -> list[GaugeMetricFamily]:
         """Return the gauges."""
@@ -217,10 +223,22 @@ class _Due(Collector):
             GaugeMetricFamily("orderly_queue_depth", "Events that wait for a batch.", self._waiting),
             GaugeMetricFamily("orderly_effects_due", "Effects that are due.", self._due["effects"]),
             GaugeMetricFamily("orderly_timers_due", "Timers that are due.", self._due["timers"]),
+            GaugeMetricFamily("orderly_effects_parked", "Effects that wait for a person.", self._parked),
         ]
 
 
-def service(context: Context, *, multiprocess_metrics: bool) -> Router:
+def _forget_the_dead(directory: Path) -> None:
+    """Forget the gauges of processes that have died; what they counted stays."""
+    for process in {file.stem.rpartition("_")[2] for file in directory.glob("gauge_live*.db")}:
+        try:
+            os.kill(int(process), 0)
+        except ProcessLookupError:
+            multiprocess.mark_process_dead(process)  # type: ignore[no-untyped-call]
+        except PermissionError:
+            continue
+
+
+def service(context: Context) -> Router:
     """Return the routes about health and figures."""
 
     @get(
@@ -258,13 +276,14 @@ def service(context: Context, *, multiprocess_metrics: bool) -> Router:
     )
     async def metrics() -> Response[str]:
         now = context.clock.now()
-        due = await context.database.read(lambda connection: queue.counts_due(connection, now))
+        due, parked = await context.database.read(lambda c: (queue.counts_due(c, now), health.parked_effects(c)))
         registry: CollectorRegistry = prometheus_client.REGISTRY
-        if multiprocess_metrics:
+        if directory := os.environ.get(METRICS_DIRECTORY):
+            _forget_the_dead(Path(directory))
             registry = CollectorRegistry()
             multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         gauges = CollectorRegistry()
-        gauges.register(_Due(context.dispatcher.waiting, due))
+        gauges.register(_Due(context.dispatcher.waiting, due, parked))
         text = prometheus_client.generate_latest(registry) + prometheus_client.generate_latest(gauges)
         media_type = prometheus_client.CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8")
         return Response(text.decode(), media_type=media_type)

@@ -128,6 +128,11 @@ class Destination:
         return max(0, min(places - self.calls, self._rates.left(self.name)))
 
     @property
+    def is_down(self) -> bool:
+        """Whether it is left alone, or called only to find out whether it is up again."""
+        return self.breaker.circuit is not Circuit.CLOSED
+
+    @property
     def wants_more(self) -> bool:
         """Whether it is worth claiming again: in handfuls if calls are quick, else one by one."""
         return self.room >= (self.limits.concurrency if self._seconds < QUICK else 1)

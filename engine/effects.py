@@ -102,6 +102,8 @@ class EffectRunner(Chore):
             name: Destination(name, limits.get(name, DestinationLimits()), clock, random)
             for name in sorted({effect.destination for effect in self._effects.values()})
         }
+        for name in self.destinations:
+            telemetry.on_circuit(name, is_open=False)
         self._due = queue.next_effect(self.destinations)
         self._endings = Endings(database)
         self._results = Results(clock)
@@ -280,6 +282,7 @@ class EffectRunner(Chore):
                 await self._report(claimed, effect, answer, event)
         finally:
             destination.end(seconds, answered=not failure)
+            telemetry.on_circuit(destination.name, is_open=destination.is_down)
 
     async def _report(
         self, claimed: _Claimed, effect: Effect, answer: Answer, event: Event | None, error: str | None = None

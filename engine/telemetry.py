@@ -3,7 +3,7 @@
 from functools import cache
 
 import structlog
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from engine.batch import Result
 from engine.dispatcher import CommittedBatch
@@ -22,6 +22,9 @@ ATTEMPT_SECONDS = Histogram(
     "How long outbound calls took.",
     ["effect"],
     buckets=(0.01, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20),
+)
+CIRCUITS_OPEN = Gauge(
+    "orderly_circuits_open", "Processes to which a destination is down.", ["destination"], multiprocess_mode="livesum"
 )
 COMMIT_SECONDS = Histogram(
     "orderly_commit_seconds",
@@ -81,3 +84,8 @@ def on_attempt(effect: str, seconds: float, *, answered: bool) -> None:
     """Count an attempt at an outbound call."""
     ATTEMPTS.labels(effect, "yes" if answered else "no").inc()
     ATTEMPT_SECONDS.labels(effect).observe(seconds)
+
+
+def on_circuit(destination: str, *, is_open: bool) -> None:
+    """Note whether a destination is down."""
+    CIRCUITS_OPEN.labels(destination).set(is_open)

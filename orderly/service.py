@@ -182,7 +182,7 @@ class Service:
             failed_logins_per_minute=settings.failed_logins_per_minute,
             webhooks_per_second=settings.webhooks_per_second,
         )
-        return create_app(context, self.random, limits, multiprocess_metrics=settings.workers > 1)
+        return create_app(context, self.random, limits)
 
     # -- moving by hand, for tests and replays ---------------------------------------------------------------------
 
