@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from gateways.incoming import Body, Reply, Source, Unroutable
 from gateways.port import Done, Refused
+from gateways.quoting import quoted
 from gateways.stripe.amounts import in_minor_units
 from gateways.stripe.answers import Failure, Intent, Refund
 from gateways.stripe.declines import decline
@@ -65,7 +66,7 @@ def _refund_moved(body: Body) -> Reply | None:
             return _about(refund.metadata, _money(refund, refund.amount, refund=refund.id))
         case "failed" | "canceled":
             amount = in_minor_units(refund.amount, refund.currency.upper())
-            reason = f"the refund failed ({refund.failure_reason or refund.status})"
+            reason = f"the refund failed ({quoted(refund.failure_reason or refund.status)})"
             return _about(refund.metadata, Refused({"amount": amount, "reason": reason}))
     return None
 

@@ -1,0 +1,100 @@
+"""What messages mean, by the declarations of those who send them."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from gateways.incoming import Reply, Request, Source, Unroutable
+from gateways.port import Done, Refused
+from gateways.stripe.webhooks import STRIPE
+from gateways.tracking import CARRIER
+from statemachines.order import Complete, Fulfill
+from statemachines.payments import Charged, Declined, Refunded, RefundFailed
+from tests.engine.messages import Json, intent, parcel, refund
+
+
+def meaning(source: Source, message: Json) -> Reply | Request | None:
+    return source.kinds[message["type"]](message)
+
+
+def paid(amount: int, currency: str, **members: Any) -> Json:
+    return intent("succeeded", "eff_1", "pi_1", amount=amount, currency=currency, **members)
+
+
+@pytest.mark.parametrize(
+    ("message", "amount", "currency"),
+    [
+        (paid(1250, "eur"), 1250, "EUR"),
+        (paid(500, "jpy"), 500, "JPY"),
+        (paid(50_000, "isk"), 500, "ISK"),
+        (paid(1250, "eur", amount_received=1000), 1000, "EUR"),
+        (paid(1250, "eur", amount_received=None), 1250, "EUR"),
+    ],
+)
+def test_a_payment_is_told_in_minor_units(message: Json, amount: int, currency: str) -> None:
+    reply = meaning(STRIPE, message)
+    assert reply == Reply("eff_1", Done({"amount": amount, "currency": currency, "payment": "pi_1"}))
+    Charged.model_validate(reply.answer.values)
+
+
+def test_what_was_held_ready_first_is_told_when_it_is_held_and_not_when_it_is_taken() -> None:
+    held = intent("amount_capturable_updated", "eff_1", "pi_1", capture_method="manual", amount_capturable=1250)
+    values = {"amount": 1250, "currency": "EUR", "payment": "pi_1"}
+    assert meaning(STRIPE, held) == Reply("eff_1", Done(values))
+    assert meaning(STRIPE, paid(1250, "eur", capture_method="manual")) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        ({"type": "card_error", "code": "card_declined", "decline_code": "insufficient_funds"}, "insufficient_funds"),
+        ({"type": "card_error", "code": "card_declined", "decline_code": "stolen_card"}, "generic_decline"),
+        ({"type": "card_error", "code": "expired_card"}, "expired_card"),
+        (None, "generic_decline"),
+    ],
+)
+def test_a_decline_is_told_in_words_that_harm_nobody(error: Json | None, code: str) -> None:
+    reply = meaning(STRIPE, intent("payment_failed", "eff_1", "pi_1", last_payment_error=error))
+    assert isinstance(reply, Reply)
+    assert isinstance(reply.answer, Refused)
+    assert Declined.model_validate(reply.answer.values).code == code
+
+
+def test_a_refund_is_told_when_it_arrives_or_fails() -> None:
+    arrived = meaning(STRIPE, refund("succeeded", "eff_1", name="evt_1"))
+    assert arrived == Reply("eff_1", Done({"amount": 1250, "currency": "EUR", "refund": "re_1"}))
+    Refunded.model_validate(arrived.answer.values)
+    for status in ("failed", "canceled"):
+        failed = meaning(STRIPE, refund(status, "eff_1", name="evt_1"))
+        assert isinstance(failed.answer, Refused)
+        assert RefundFailed.model_validate(failed.answer.values).reason == f"the refund failed ({status})"
+    for status in ("pending", "requires_action"):
+        assert meaning(STRIPE, refund(status, "eff_1", name="evt_1")) is None
+
+
+@pytest.mark.parametrize("metadata", [{}, None, {"effect": 7}, {"order": "ord_1"}])
+def test_what_names_no_effect_of_ours_is_for_a_person(metadata: Json | None) -> None:
+    message = refund("succeeded", "", name="evt_1")
+    message["data"]["object"]["metadata"] = metadata
+    with pytest.raises(Unroutable):
+        meaning(STRIPE, message)
+
+
+def test_a_parcel_moves_its_order() -> None:
+    shipped = meaning(CARRIER, parcel("shipped", "ord_1", tracking="JD014600003RU", weight=7))
+    assert shipped == Request("order", "ord_1", Fulfill(tracking="JD014600003RU"))
+    assert meaning(CARRIER, parcel("shipped", "ord_1")) == Request("order", "ord_1", Fulfill())
+    assert meaning(CARRIER, parcel("delivered", "ord_1")) == Request("order", "ord_1", Complete())
+
+
+@pytest.mark.parametrize("data", [None, [], {}, {"order": 7}, {"order": "ord_1", "tracking": "<script>"}])
+def test_a_parcel_of_no_order_has_no_meaning(data: Any) -> None:
+    with pytest.raises(ValidationError):
+        meaning(CARRIER, {"type": "shipment.shipped", "data": data})
+
+
+def test_what_must_not_be_kept_is_left_out_wherever_it_stands() -> None:
+    source = Source({}, hidden=frozenset({"client_secret"}))
+    message = {"client_secret": 1, "a": [{"client_secret": 2, "b": {"client_secret": 3}}], "c": "client_secret"}
+    assert source.without_secrets(message) == {"a": [{"b": {}}], "c": "client_secret"}
