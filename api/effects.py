@@ -16,12 +16,10 @@ from engine.interventions import CancelEffect, EffectIntervention, RetryEffect
 from persistence import waiting
 from persistence.bulk import Values
 from persistence.tables import EFFECT_STATUSES
-from persistence.waiting import EffectFilter
+from persistence.waiting import NOT_DONE, EffectFilter
 from statemachines.declaration import Effect
 from statemachines.privacy import disclosed
 from statemachines.registry import Registry
-
-NOT_DONE = tuple(status for status in EFFECT_STATUSES if status != "done")
 
 
 class EffectState(BaseModel):
@@ -108,9 +106,6 @@ def effects(context: Context) -> Router:
         check_parameters(request, PAGING | {"status", "name", "destination", "machine", "entity"})
         if status is not None and status not in EFFECT_STATUSES:
             raise invalid_parameter("status", f"one of {', '.join(EFFECT_STATUSES)}")
-        for narrowing, given in (("name", name), ("destination", destination)):
-            if given is not None and entity is None and status not in NOT_DONE:
-                raise invalid_parameter(narrowing, f"needs 'entity', or a 'status' of {', '.join(NOT_DONE)}")
         wanted = EffectFilter(status, destination, name, whose(context, request, machine, entity))
         found = await context.database.read(lambda c: waiting.list_effects(c, wanted, limit, cursor))
         items = [only(EffectEntry, with_outcome_shown(context.registry, row)) for row in found.rows]

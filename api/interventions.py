@@ -61,12 +61,10 @@ def whose(context: Context, request: HttpRequest, machine: str | None = None, en
     """Return of which entities something is asked for, of those that the caller may see.
 
     Raises:
-        ProblemError: half an address is given, or a machine that the caller may not see.
+        ProblemError: the caller may not see the machine.
+        Unindexed: half an address is given.
     """
     readable = [each.name for each in context.registry if actor_of(request).role in each.readers]
     if machine is not None and machine not in readable:
         raise invalid_parameter("machine", f"there is no machine '{machine}'; there are {', '.join(readable)}")
-    if (machine is None) != (entity is None):
-        given, missing = ("entity", "machine") if machine is None else ("machine", "entity")
-        raise invalid_parameter(given, f"needs '{missing}'")
     return Whose(machine, entity, None if len(readable) == len(list(context.registry)) else readable)

@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from engine import envelope
 from persistence.database import is_unavailable
 from persistence.queries import BadCursor
+from persistence.waiting import Unindexed
 
 log = structlog.get_logger("orderly.api")
 
@@ -224,6 +225,8 @@ def of_exception(error: Exception) -> ProblemError:
             return of_dispatch_error(error)
         case BadCursor():
             return malformed(str(error))
+        case Unindexed():
+            return invalid_parameter(error.field, f"needs {error.needs}")
         case ValidationError():
             return of_validation(error)
         case ValidationException():

@@ -2,7 +2,7 @@
 
 import typer
 
-from orderly.commands import inbox, keys, machines, orders
+from orderly.commands import effects, inbox, keys, machines, orders, timers
 from orderly.commands.opening import BACKEND, OPERATIONS, OPERATORS
 from orderly.commands.operations import doctor, settings
 from orderly.commands.replays import replay
@@ -22,6 +22,8 @@ app.command(rich_help_panel=OPERATIONS)(doctor)
 app.command(rich_help_panel=OPERATIONS)(settings)
 app.add_typer(keys.app, name="keys", rich_help_panel=OPERATIONS)
 app.add_typer(orders.app, name="orders", rich_help_panel=OPERATORS)
+app.add_typer(effects.app, name="effects", rich_help_panel=OPERATORS)
+app.add_typer(timers.app, name="timers", rich_help_panel=OPERATORS)
 app.add_typer(inbox.app, name="inbox", rich_help_panel=OPERATORS)
 app.add_typer(machines.app, name="machines", rich_help_panel=BACKEND)
 app.command(rich_help_panel=BACKEND)(replay)

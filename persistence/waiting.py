@@ -9,41 +9,73 @@ from sqlalchemy import ColumnElement, Connection, Table, bindparam, literal, sel
 from persistence.bulk import Values
 from persistence.queries import Page, cursor_of, read_cursor, read_moment
 from persistence.queue import TIMER_ORDER
-from persistence.tables import TABLES, EffectAttemptRow, EffectRow, TimerRow
+from persistence.tables import EFFECT_STATUSES, TABLES, EffectAttemptRow, EffectRow, TimerRow
 
 _effects = TABLES[EffectRow]
 _attempts = TABLES[EffectAttemptRow]
 _timers = TABLES[TimerRow]
 
 # A literal word: with a parameter, neither database sees that the partial index holds what is asked for.
-_NOT_DONE = _effects.c.status != bindparam("done", "done", literal_execute=True)
+_IS_NOT_DONE = _effects.c.status != bindparam("done", "done", literal_execute=True)
 
 FAILURES_LIMIT = 100
 """How many failed attempts of one effect are shown."""
 
 
+NOT_DONE = tuple(status for status in EFFECT_STATUSES if status != "done")
+"""The statuses of few effects: of those that stand out, not of all that ever were."""
+
+
+class Unindexed(ValueError):
+    """A question that no index answers.
+
+    Args:
+        field: what was asked for.
+        needs: what has to be asked for with it.
+    """
+
+    def __init__(self, field: str, needs: str) -> None:
+        super().__init__(f"'{field}' needs {needs}")
+        self.field, self.needs = field, needs
+
+
 @dataclass(frozen=True, slots=True)
 class Whose:
-    """Of which entities something is asked for."""
+    """Of which entities something is asked for.
+
+    Raises:
+        Unindexed: a machine without an entity; or the other way round, for two machines may name theirs alike.
+    """
 
     machine: str | None = None
-    """Needs an entity."""
     entity: str | None = None
-    """Needs a machine, for two machines may name their entities alike."""
     machines: Sequence[str] | None = None
     """The only machines that may be shown; all if None."""
+
+    def __post_init__(self) -> None:
+        if self.machine is None and self.entity is not None:
+            raise Unindexed("entity", "'machine'")
+        if self.entity is None and self.machine is not None:
+            raise Unindexed("machine", "'entity'")
 
 
 @dataclass(frozen=True, slots=True)
 class EffectFilter:
-    """Which effects are asked for."""
+    """Which effects are asked for.
+
+    Raises:
+        Unindexed: a destination or name, but neither an entity nor a status other than done.
+    """
 
     status: str | None = None
     destination: str | None = None
-    """Needs an entity, or a status other than done."""
     name: str | None = None
-    """As the destination."""
     whose: Whose = Whose()
+
+    def __post_init__(self) -> None:
+        for field in ("name", "destination"):
+            if getattr(self, field) is not None and self.whose.entity is None and self.status not in NOT_DONE:
+                raise Unindexed(field, f"'entity', or a 'status' of {', '.join(NOT_DONE)}")
 
 
 def list_effects(connection: Connection, wanted: EffectFilter, limit: int, cursor: str | None) -> Page:
@@ -57,7 +89,7 @@ def list_effects(connection: Connection, wanted: EffectFilter, limit: int, curso
         statement = statement.where(_effects.c.status == wanted.status)
     narrowed = wanted.destination is not None or wanted.name is not None
     if narrowed and wanted.whose.entity is None:
-        statement = statement.where(_NOT_DONE)
+        statement = statement.where(_IS_NOT_DONE)
     if wanted.destination is not None:
         statement = statement.where(_effects.c.destination == wanted.destination)
     if wanted.name is not None:

@@ -3,13 +3,15 @@
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -61,6 +63,20 @@ def table(*columns: str) -> Table:
 def show_table(filled: Table) -> None:
     """Print a table as wide as the terminal, or in a pipe as wide as it needs."""
     Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(filled)
+
+
+def show_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Print these columns of some rows as a table."""
+    shown = table(*columns)
+    for row in rows:
+        shown.add_row(*(_cell(row[name]) for name in columns))
+    show_table(shown)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, datetime):
+        return f"{value:%F %T}"
+    return "-" if value is None else escape(str(value))
 
 
 def show_json(value: object) -> None:

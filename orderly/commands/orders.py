@@ -1,13 +1,11 @@
 """`orderly orders`: look at orders and raise events on them, in process, through the same dispatcher as the API."""
 
-from datetime import datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
-from engine.envelope import Committed, DispatchError, Envelope, Outcome
+from engine.envelope import Committed, Rejected
 from orderly.commands.opening import (
     MISUSED,
     AsJson,
@@ -18,10 +16,12 @@ from orderly.commands.opening import (
     parse_json,
     say,
     show_json,
+    show_rows,
     show_table,
     table,
     with_service,
 )
+from orderly.commands.raising import event_of, raise_event, why_not
 from persistence import queries
 from persistence.tables import hydrate
 from statemachines.decision import explain
@@ -141,16 +141,7 @@ def _print_table(title: str, rows: Rows, columns: list[str]) -> None:
     if not rows:
         return
     say(f"\n{title}")
-    shown = table(*columns)
-    for row in rows:
-        shown.add_row(*(_cell(row[name]) for name in columns))
-    show_table(shown)
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, datetime):
-        return f"{value:%F %T}"
-    return "-" if value is None else str(value)
+    show_rows(rows, columns)
 
 
 @app.command()
@@ -173,29 +164,18 @@ def send(
     asked = _event(machine, event, payload)
     entity = None if event == machine.creation.event_name else order
 
-    async def dispatch(service: "Service") -> Outcome | DispatchError:
-        try:
-            return await service.dispatcher.dispatch(Envelope(machine.name, asked, who, entity, cause="command"))
-        except DispatchError as error:
-            return error
-
-    outcome = with_service(dispatch)
-    if isinstance(outcome, DispatchError):
-        fail(str(outcome))
+    outcome = with_service(lambda service: raise_event(service, machine.name, entity, asked, who))
     if isinstance(outcome, Committed):
         if as_json:
             show_json(dict(outcome.entity))
         else:
             say(f"{outcome.id}: {outcome.event} took it from {outcome.source} to {outcome.state} (v{outcome.version})")
         return
-    if as_json:
+    if as_json and isinstance(outcome, Rejected):
         show_json(
             {"state": outcome.state, "guard": outcome.guard, "reason": outcome.reason, "allowed": outcome.allowed}
         )
-    if outcome.guard is None:
-        fail(f"'{event}' was refused: {outcome.reason}")
-    instead = ", ".join(outcome.allowed)
-    fail(f"'{event}' was refused ({outcome.guard}): {outcome.reason}\nin state '{outcome.state}' it takes: {instead}")
+    fail(why_not(outcome))
 
 
 def _event(machine: Machine, name: str, payload: str) -> Event:
@@ -203,8 +183,4 @@ def _event(machine: Machine, name: str, payload: str) -> Event:
     raised = {each.event_name: each for each in machine.events.values() if each.raised_by}
     if name not in raised:
         fail(f"a {machine.name} has no event '{name}'; there are {', '.join(raised)}", MISUSED)
-    try:
-        return raised[name].model_validate(parse_json(payload, "--payload"))
-    except ValidationError as error:
-        problems = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
-        fail(f"the payload of '{name}' does not hold: {'; '.join(problems)}", MISUSED)
+    return event_of(raised[name], parse_json(payload, "--payload"))
