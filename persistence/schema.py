@@ -7,6 +7,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
+from persistence import feed
 from persistence.database import Database
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -47,6 +48,9 @@ async def migrate(database: Database, revision: str = "head") -> tuple[str | Non
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(724839502)")
         before = current(connection)
         command.upgrade(_config(connection), revision)
-        return before, current(connection)
+        after = current(connection)
+        if after == newest():
+            feed.continue_order(connection)
+        return before, after
 
     return await database.write(upgrade)

@@ -16,7 +16,7 @@ from sqlalchemy import JSON, CheckConstraint
 from sqlmodel import Field
 
 from statemachines.commands import Command, Set
-from statemachines.declaration import NEW, Entity, Event, Policy, Role, State, Transition, asks
+from statemachines.declaration import NEW, Entity, Event, Guard, Policy, Role, State, Transition, asks
 from statemachines.hosts import EndpointUrl, why_not_public
 from statemachines.machine import Machine
 from statemachines.messages import SEND_MAIL, MailAddress, SubscriptionDisabled, mail
@@ -57,7 +57,10 @@ class Subscription(Entity):
 
 
 class Create(Event, by=[Role.MERCHANT]):
-    """Have events delivered to an address, from now on. `GET /subscriptions/{id}/secret` tells what they are signed with."""
+    """Have events delivered to an address, from now on.
+
+    What they are signed with is told by `GET /subscriptions/{id}/secret`.
+    """
 
     url: EndpointUrl
     patterns: Patterns = ("*",)
@@ -193,7 +196,7 @@ def give_notice(subscription: Subscription, event: Disable, policy: Subscription
 
 LIVE = ["active", "paused"]
 ANY = [*LIVE, "disabled"]
-TAKEN = [leads_to_a_public_host, means_events_there_are]
+TAKEN: list[Guard] = [leads_to_a_public_host, means_events_there_are]
 
 subscription = Machine(
     Subscription,
