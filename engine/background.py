@@ -4,6 +4,7 @@ A chore is woken by what was just committed here, by its alarm, by a word from a
 asks about once a second what is due next: one statement for all of them.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -60,7 +61,7 @@ class Background:
 
     @asynccontextmanager
     async def running(self, chores: Sequence[Chore], *, work: bool) -> AsyncIterator[None]:
-        """Run the chores, and stop them in order at the end.
+        """Run the chores, and let them finish at the end.
 
         Args:
             chores: all there are.
@@ -79,14 +80,19 @@ class Background:
         try:
             yield
         finally:
-            if self._signals:
-                await self._signals.stop()
-            await self._pulse.stop()
-            self._alarms.shutdown(wait=False)
-            for keeper in self._keepers.values():
-                await keeper.stop()
-            for chore in chores if work else ():
-                await chore.stop(self._grace)
+            await self._stop([chore for chore in chores if work])
+
+    async def _stop(self, chores: Sequence[Chore]) -> None:
+        """Begin nothing more and finish what was begun; until then leases are kept and other processes told."""
+        for chore in chores:
+            chore.stopping = True
+        for keeper in self._keepers.values():
+            await keeper.stop()
+        await asyncio.gather(*(chore.stop(self._grace) for chore in chores))
+        await self._pulse.stop()
+        self._alarms.shutdown(wait=False)
+        if self._signals:
+            await self._signals.stop()
 
     async def _do(self, chore: Chore) -> None:
         """Run a chore, then learn when its next work falls due; what can't be done yet waits for the next beat."""

@@ -19,6 +19,9 @@ class Chore(ABC):
     wake: Callable[[], None] = staticmethod(lambda: None)
     """Asks to be run soon; set by whoever runs the chore in the background."""
 
+    stopping = False
+    """Set when the process is about to end: however much is due, nothing more is begun."""
+
     @property
     @abstractmethod
     def due(self) -> ScalarSelect[Any]:

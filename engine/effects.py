@@ -113,7 +113,6 @@ class EffectRunner(Chore):
         self._running: dict[asyncio.Task[None], _Claimed] = {}
         self._suspect: str | None = None
         self._beat_at = clock.now()
-        self._stopping = False
 
     @property
     def due(self) -> ScalarSelect[Any]:
@@ -132,7 +131,7 @@ class EffectRunner(Chore):
     async def run(self) -> int:
         """Claim what is due, as far as there is room, and begin to run it; return how many were claimed."""
         total = 0
-        while self.destinations and not self._stopping and (wanted := await self._wanted()):
+        while self.destinations and not self.stopping and (wanted := await self._wanted()):
             claim = partial(_claim, wanted=wanted, now=self._clock.now())
             rows = await self._database.write(claim)
             total += len(rows)
@@ -209,7 +208,6 @@ class EffectRunner(Chore):
 
     async def stop(self, grace: timedelta) -> None:
         """Claim nothing more, finish calls that were begun as far as `grace` allows, and hand the others back."""
-        self._stopping = True
         waiting = [claimed for each in self._waiting.values() for claimed in each]
         self._waiting.clear()
         if waiting:

@@ -159,7 +159,7 @@ class Inbox(Chore):
     async def run(self) -> int:
         """Work on every row that is due, in order; return how many were settled or told to wait."""
         settled, last, now = 0, None, self._clock.now()
-        while found := await self._read(now, last):
+        while not self.stopping and (found := await self._read(now, last)):
             settled += await self._work(found)
             last = rows.Place(found[-1]["due_at"], found[-1]["seq"])
         return settled
@@ -168,7 +168,9 @@ class Inbox(Chore):
         look = partial(rows.due, now=now, most=WORK_LIMIT, after=after)
         try:
             return await self._database.read(look)
-        except Exception as error:  # noqa: BLE001  (what other programs wrote may not be readable at all)
+        except Exception as error:
+            if not rows.is_unreadable(error):
+                raise
             log.warning("inbox_unreadable", error=type(error).__name__)
             places = await self._database.read(partial(rows.due_places, now=now, most=WORK_LIMIT, after=after))
             for place in places:
@@ -179,7 +181,9 @@ class Inbox(Chore):
         """Set a row aside if it can't be read, so that it holds up none of the others."""
         try:
             await self._database.read(partial(rows.get, seq=seq))
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
+            if not rows.is_unreadable(error):
+                raise
             reason = f"the row can't be read ({type(error).__name__})"
             await self._database.write(partial(rows.set_aside, seq=seq, now=now, reason=reason))
 

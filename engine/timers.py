@@ -51,12 +51,13 @@ class TimerSweep(Chore):
         A timer whose event fails stays for the next sweep and holds up none of the others.
         """
         fired, last, now = 0, None, self._clock.now()
-        while True:
+        while not self.stopping:
             rows = await self._database.read(partial(queue.due_timers, now=now, most=SWEEP_LIMIT, after=last))
             fired += sum(await asyncio.gather(*(self._fire(row) for row in rows)))
             if len(rows) < SWEEP_LIMIT:
-                return fired
+                break
             last = rows[-1]
+        return fired
 
     async def _fire(self, row: Values) -> bool:
         """Raise a timer's event; return whether the timer is gone with it."""

@@ -23,6 +23,9 @@ PAUSE: Final = timedelta(milliseconds=100)
 
 RECONNECT_PAUSE: Final = timedelta(seconds=5)
 
+PARTING: Final = timedelta(seconds=1)
+"""How long sending the last words may take."""
+
 WORDS_LIMIT: Final = 100
 """How many words are sent at once; a notification holds 8,000 bytes. What is left out is found by looking."""
 
@@ -43,14 +46,18 @@ class Signals:
         self._words: set[str] = set()
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._stopping = False
 
     def start(self) -> None:
         """Begin to hear and send."""
         self._task = asyncio.create_task(self._run(), name="signals")
 
     async def stop(self) -> None:
-        """Hear and send no more."""
+        """Send the last words, if that goes quickly, and hear and send no more."""
         if self._task:
+            self._stopping = True
+            self._news.set()
+            await asyncio.wait({self._task}, timeout=PARTING.total_seconds())
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
@@ -66,6 +73,8 @@ class Signals:
                 await self._talk()
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("signals_lost", error=type(error).__name__)
+            if self._stopping:
+                return
             await asyncio.sleep(RECONNECT_PAUSE.total_seconds())
 
     async def _talk(self) -> None:
@@ -79,6 +88,9 @@ class Signals:
                 if (words := sorted(self._words)[:WORDS_LIMIT]) and not connection.is_closed():
                     self._words.clear()
                     await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, " ".join(words))
+                if self._stopping:
+                    return
+                if words:
                     await asyncio.sleep(PAUSE.total_seconds())
         finally:
             connection.terminate()
