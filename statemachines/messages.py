@@ -118,13 +118,36 @@ class ApprovalRequested(Template):
     """To an approver: something waits for a decision."""
 
     template: Literal["approval_requested"] = "approval_requested"
+    occasion: Literal["request", "reminder", "escalation", "delegation"] = "request"
+    """Why this is written: it is new, still waits, was not decided in time, or the vote was handed to the approver."""
+    approval: Reference
+    """The request, by its id."""
+    kind: Name
+    """What sort of thing waits."""
     subject: Reference
     """What waits, by its id."""
-    amount: Amount
-    currency: Currency
+    amount: Amount | None = None
+    currency: Currency | None = None
     requested_by: Name
     reason: Text | None = None
     expires_at: datetime | None = None
+    """Until when it waits for this decision, if that is known."""
+
+
+class ApprovalDecided(Template):
+    """To whoever asked for approval: what became of it."""
+
+    template: Literal["approval_decided"] = "approval_decided"
+    outcome: Literal["approved", "rejected", "changes_requested", "expired"]
+    approval: Reference
+    """The request, by its id."""
+    kind: Name
+    subject: Reference
+    amount: Amount | None = None
+    currency: Currency | None = None
+    reason: Text | None = None
+    expires_at: datetime | None = None
+    """Until when changes can be made, if they were asked for."""
 
 
 class PaymentReminder(Template):
@@ -220,6 +243,7 @@ AnyTemplate = Annotated[
     | OrderCancelled
     | RefundMade
     | ApprovalRequested
+    | ApprovalDecided
     | PaymentReminder
     | StockLow
     | DailyReport

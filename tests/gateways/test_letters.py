@@ -12,6 +12,7 @@ from gateways import letters
 from gateways.letters import compose
 from statemachines.messages import (
     AnyTemplate,
+    ApprovalDecided,
     ApprovalRequested,
     Bestseller,
     DailyReport,
@@ -71,15 +72,73 @@ EXAMPLES: list[tuple[Template, str, list[str]]] = [
     ),
     (
         ApprovalRequested(
-            subject="ord_1", amount=1900, currency="EUR", requested_by="Ann", reason="a gift", expires_at=NOON
+            approval="apr_1",
+            kind="expense",
+            subject="E-14",
+            amount=1900,
+            currency="EUR",
+            requested_by="ann",
+            reason="a gift",
+            expires_at=NOON,
         ),
-        "ord_1 waits for your approval",
-        ["Ann", "19.00 EUR", "a gift", "5 January 2026, 12:00 UTC"],
+        "expense E-14 waits for your approval",
+        ["ann", "apr_1", "19.00 EUR", "a gift", "5 January 2026, 12:00 UTC"],
     ),
     (
-        ApprovalRequested(subject="ord_1", amount=1900, currency="EUR", requested_by="Ann"),
-        "ord_1 waits for your approval",
-        ["19.00 EUR"],
+        ApprovalRequested(
+            occasion="reminder", approval="apr_1", kind="expense", subject="E-14", requested_by="ann", expires_at=NOON
+        ),
+        "expense E-14 still waits for your approval",
+        ["ann", "apr_1"],
+    ),
+    (
+        ApprovalRequested(
+            occasion="escalation", approval="apr_1", kind="document", subject="D-1", requested_by="ann", expires_at=NOON
+        ),
+        "document D-1 was not decided in time",
+        ["ann", "you may decide", "rejected by itself on 5 January 2026, 12:00 UTC"],
+    ),
+    (
+        ApprovalRequested(occasion="delegation", approval="apr_1", kind="order", subject="ord_1", requested_by="ann"),
+        "The vote on order ord_1 was handed to you",
+        ["ann", "apr_1"],
+    ),
+    (
+        ApprovalDecided(
+            outcome="approved",
+            approval="apr_1",
+            kind="expense",
+            subject="E-14",
+            amount=1900,
+            currency="EUR",
+            reason="well spent",
+        ),
+        "Your expense E-14 is approved",
+        ["apr_1", "19.00 EUR", "well spent"],
+    ),
+    (
+        ApprovalDecided(
+            outcome="rejected", approval="apr_1", kind="expense", subject="E-14", reason="nobody decided in time"
+        ),
+        "Your expense E-14 is rejected",
+        ["nobody decided in time"],
+    ),
+    (
+        ApprovalDecided(
+            outcome="changes_requested",
+            approval="apr_1",
+            kind="expense",
+            subject="E-14",
+            reason="which hotel?",
+            expires_at=NOON,
+        ),
+        "Your expense E-14 needs changes",
+        ["which hotel?", "until 5 January 2026, 12:00 UTC"],
+    ),
+    (
+        ApprovalDecided(outcome="expired", approval="apr_1", kind="expense", subject="E-14"),
+        "Your expense E-14 was not changed in time",
+        ["apr_1"],
     ),
     (
         PaymentReminder(order="ord_1", total=1900, currency="EUR", expires_at=NOON),
