@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, Table, bindparam, select, update
 from sqlmodel import SQLModel
 
-from persistence.bulk import Values, bulk
+from persistence.bulk import KEY, Values, bulk
 from persistence.statements import among, as_keys, select_among
 from persistence.tables import TABLES, EffectRow, History, IdempotencyKeyRow, InboxRow, TimerRow
 
@@ -87,7 +87,8 @@ class Store:
         if changes.history:
             write.insert(TABLES[History], changes.history)
         if changes.effects_withdrawn:
-            self._connection.execute(_WITHDRAW, changes.effects_withdrawn)
+            keyed = [{f"{KEY}{name}": each[name] for name in each} for each in changes.effects_withdrawn]
+            self._connection.execute(_WITHDRAW, keyed)
         if changes.effects:
             write.insert(TABLES[EffectRow], changes.effects)
         if changes.timers_cancelled:
@@ -106,13 +107,13 @@ _inbox = TABLES[InboxRow]
 _WITHDRAW = (
     update(_effects)
     .where(
-        _effects.c.entity_id == bindparam("entity_id"),
-        _effects.c.machine == bindparam("machine"),
-        _effects.c.name == bindparam("name"),
+        _effects.c.entity_id == bindparam(f"{KEY}entity_id"),
+        _effects.c.machine == bindparam(f"{KEY}machine"),
+        _effects.c.name == bindparam(f"{KEY}name"),
         _effects.c.status == "pending",
         _effects.c.attempts == 0,
     )
-    .values(status="cancelled", finished_at=bindparam("at"), error="withdrawn before the first attempt")
+    .values(status="cancelled", finished_at=bindparam(f"{KEY}at"), error="withdrawn before the first attempt")
 )
 
 
