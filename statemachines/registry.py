@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from statemachines.approval import approval
 from statemachines.declaration import Policy
 from statemachines.job import job
 from statemachines.machine import Machine
@@ -39,4 +40,4 @@ class Registry:
         return Registry(m.with_policy(policies[m.name]) if m.name in policies else m for m in self)
 
 
-MACHINES = Registry([order, product, stock, job, subscription])
+MACHINES = Registry([order, product, stock, approval, job, subscription])

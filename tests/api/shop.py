@@ -62,6 +62,13 @@ class Shop:
         assert (await (by or self.ann).post(f"/orders/{order}/submit")).status_code == 200
         return order
 
+    async def request(self, by: httpx.AsyncClient | None = None, **asked: Any) -> str:
+        """Ask for approval of an expense."""
+        expense = {"kind": "expense", "reference": "E-14", "description": "the trip", "amount": 4200, "currency": "EUR"}
+        answer = await (by or self.ann).post("/approvals", json={**expense, **asked})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
     # -- when
 
     async def pay(
