@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pydantic import BaseModel, JsonValue, SecretStr, TypeAdapter
+from pydantic import BaseModel, JsonValue, SecretStr, SerializeAsAny, TypeAdapter
 
 from orderly.logs import hide_passwords
 from orderly.settings import PREFIX, SECRETS_DIR, SETTINGS_FILE, Settings
 
 _SPANS = TypeAdapter(timedelta)
+_MODELS: TypeAdapter[object] = TypeAdapter(tuple[SerializeAsAny[BaseModel], ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,8 @@ def _text(value: object) -> str:
             return str(value).lower()
         case timedelta():
             return str(_SPANS.dump_python(value, mode="json"))
+        case (BaseModel(), *_):
+            return _MODELS.dump_json(value, exclude_defaults=True).decode()
         case SecretStr():
             return "(hidden)" if value.get_secret_value() else ""
         case _:

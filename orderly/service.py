@@ -44,7 +44,7 @@ class Service:
         self.settings = settings
         self.clock = clock
         self.random = random
-        self.registry = machines.with_policies({"order": settings.order})
+        self.registry = machines.with_policies(settings.policies)
         self.database = Database(
             settings.database_url, pool_size=settings.database_pool, synchronous=settings.sqlite_synchronous
         )

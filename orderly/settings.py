@@ -29,6 +29,8 @@ from engine.destinations import DestinationLimits
 from orderly import choices
 from orderly.schedules import Jobs, Keeping, Recipients
 from orderly.sources import AllowedEvents, Webhooks
+from statemachines.approval import ApprovalPolicy
+from statemachines.declaration import Policy
 from statemachines.order import OrderPolicy
 from statemachines.schedule import TimeZone
 
@@ -110,6 +112,9 @@ class Settings(BaseSettings):
     order: OrderPolicy = Field(
         OrderPolicy(), description="the figures of orders, as `ORDERLY_ORDER__RETURN_WINDOW=P14D`"
     )
+    approval: ApprovalPolicy = Field(
+        ApprovalPolicy(), description="the figures of approvals, as `ORDERLY_APPROVAL__ESCALATE_AFTER=PT24H`"
+    )
 
     @field_validator("database_url")
     @classmethod
@@ -156,6 +161,11 @@ class Settings(BaseSettings):
     def is_sqlite(self) -> bool:
         """Whether everything is kept in an embedded SQLite file."""
         return self.database_url.startswith("sqlite")
+
+    @property
+    def policies(self) -> dict[str, Policy]:
+        """The figures that a shop may choose, by the name of the machine that they are of."""
+        return {name: value for name, value in self if isinstance(value, Policy)}
 
     def pepper(self) -> str:
         """Return the secret that API keys are hashed with; at first use one is made and kept in a file of its own."""
