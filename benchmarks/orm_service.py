@@ -95,6 +95,7 @@ async def pay(request: Request[Any, Any, Any], order_id: str, data: Pay) -> Resp
                 entity_id=order_id,
                 version=order.version,
                 event="pay",
+                commit_order=0,
                 source="pending",
                 target="paying",
                 actor=actor,
@@ -109,13 +110,16 @@ async def pay(request: Request[Any, Any, Any], order_id: str, data: Pay) -> Resp
                 machine="order",
                 entity_id=order_id,
                 name="payments.charge",
+                destination="payments",
                 arguments=arguments,
                 due_at=now,
                 cause=event_id,
                 created_at=now,
                 status="pending",
                 attempts=0,
+                lost=0,
                 token=0,
+                retrying_since=now,
             )
         )
         old_timer = await session.get(TimerRow, ("order", order_id, "expire"))
@@ -128,6 +132,7 @@ async def pay(request: Request[Any, Any, Any], order_id: str, data: Pay) -> Resp
                 name="unanswered",
                 event="unanswered",
                 due_at=now + timedelta(days=1),
+                fired=0,
                 cause=event_id,
             )
         )
