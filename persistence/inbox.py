@@ -1,5 +1,6 @@
 """The inbox: what webhooks and other programs ask for, from its arrival to whatever came of it."""
 
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, ScalarSelect, Select, bindparam, delete, func, literal, select, text, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from persistence.bulk import Values
 from persistence.queries import BadCursor, Page, cursor_of, read_cursor
@@ -91,6 +93,13 @@ def settle(connection: Connection, rows: Sequence[Values]) -> None:
     """Note why rows wait, and until when, or why nothing comes of them. What is settled already is left alone."""
     if rows:
         connection.execute(_SETTLE, [{"key_seq": row["seq"], **{name: row[name] for name in _SETTLED}} for row in rows])
+
+
+def is_unreadable(error: Exception) -> bool:
+    """Tell whether rows could not be read for what another program wrote into them, rather than for the database."""
+    if isinstance(error, DBAPIError):  # what SQLite's driver can't decode is no error of SQLite's
+        return isinstance(error.orig, sqlite3.Error) and not hasattr(error.orig, "sqlite_errorcode")
+    return not isinstance(error, SQLAlchemyError | OSError)
 
 
 _DOCUMENTS = ("body", "payload")

@@ -150,7 +150,7 @@ class TimerRow(SQLModel, table=True):
 
 
 INBOX_STATUSES = ("pending", "applied", "refused", "unroutable", "unknown", "dismissed")
-_INBOX_MOMENTS = ("received_at", "due_at")
+_INBOX_MOMENTS = ("received_at", "due_at", "finished_at")
 
 
 class InboxRow(SQLModel, table=True):
@@ -167,7 +167,10 @@ class InboxRow(SQLModel, table=True):
         CheckConstraint(
             "body IS NOT NULL OR (machine IS NOT NULL AND event IS NOT NULL)", name="ck_inbox_says_something"
         ),
-        *(CheckConstraint(f"{name} >= '1970-01-01'", name=f"ck_inbox_{name}") for name in _INBOX_MOMENTS),
+        *(
+            CheckConstraint(f"{name} BETWEEN '1970-01-01' AND '9999-12-31'", name=f"ck_inbox_{name}")
+            for name in _INBOX_MOMENTS
+        ),
         *(json_check("inbox", name) for name in ("body", "payload")),
         *(moment_check("inbox", name) for name in _INBOX_MOMENTS),
         Index(

@@ -10,10 +10,12 @@ from typing import Any
 import asyncpg
 import pytest
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 
 from engine.clock import SteadyClock
 from orderly.service import Service
 from orderly.settings import Settings
+from persistence import inbox as rows
 from persistence.signals import connect
 from statemachines.order import Pay
 from tests.conftest import OpenService
@@ -163,6 +165,8 @@ async def test_nothing_is_allowed_unless_the_settings_say_so(
         "INSERT INTO inbox (source, machine, event, due_at) VALUES ('legacy', 'order', 'create', 'soon')",
         "INSERT INTO inbox (source, machine, event, due_at) VALUES ('legacy', 'order', 'create', '2026-02-31 12:00')",
         "INSERT INTO inbox (source, machine, event, due_at) VALUES ('x', 'y', 'z', '0001-01-01 00:00:00.000000')",
+        "INSERT INTO inbox (source, machine, event, due_at) VALUES ('x', 'y', 'z', '20000-01-01 00:00:00.000000')",
+        "INSERT INTO inbox (source, machine, event, finished_at) VALUES ('x', 'y', 'z', 'infinity')",
         "INSERT INTO inbox (machine, event) VALUES ('order', 'create')",
     ],
 )
@@ -210,6 +214,26 @@ async def test_a_row_that_can_not_even_be_read_holds_up_none_of_the_others(post:
     assert (first["status"], second["status"], third["status"]) == ("refused", "refused", "applied")
     assert first["reason"].startswith("the row can't be read")
     assert list(first["payload"]) in (["hex"], ["text"])
+
+
+async def test_no_row_is_set_aside_because_the_database_is_away(
+    post: Post, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await program(asks("order.create", None, '{"customer": "ann"}'))
+
+    read = post.service.database.read
+
+    async def now_and_then(work: Any) -> Any:
+        if work.func in (rows.due, rows.get):
+            raise OperationalError("SELECT", {}, OSError("connection lost"))
+        return await read(work)
+
+    monkeypatch.setattr(post.service.database, "read", now_and_then)
+    with pytest.raises(OperationalError):
+        await post.service.inbox.run()
+    monkeypatch.undo()
+    await post.service.settle()
+    assert await post.statuses() == ["applied"]
 
 
 async def test_an_applied_row_is_never_applied_again_whatever_is_written_into_it(post: Post, program: Program) -> None:

@@ -13,6 +13,7 @@ TEXT = sa.String().with_variant(sa.String(collation="C"), "postgresql")
 JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 MOMENT = sa.DateTime(timezone=True)
 SEQ = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+MOMENTS = ("received_at", "due_at", "finished_at")
 PENDING = sa.text("status = 'pending'")
 STATUSES = "'pending', 'applied', 'refused', 'unroutable', 'unknown', 'dismissed'"
 
@@ -26,14 +27,16 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "body IS NOT NULL OR (machine IS NOT NULL AND event IS NOT NULL)", name="ck_inbox_says_something"
         ),
-        sa.CheckConstraint("received_at >= '1970-01-01'", name="ck_inbox_received_at"),
-        sa.CheckConstraint("due_at >= '1970-01-01'", name="ck_inbox_due_at"),
+        *(
+            sa.CheckConstraint(f"{name} BETWEEN '1970-01-01' AND '9999-12-31'", name=f"ck_inbox_{name}")
+            for name in MOMENTS
+        ),
     ]
     if sqlite:
         checks += [
             sa.CheckConstraint("body IS NULL OR json_valid(body)", name="ck_inbox_body"),
             sa.CheckConstraint("payload IS NULL OR json_valid(payload)", name="ck_inbox_payload"),
-            *(sa.CheckConstraint(_moment(name), name=f"ck_inbox_{name}_form") for name in ("received_at", "due_at")),
+            *(sa.CheckConstraint(_moment(name), name=f"ck_inbox_{name}_form") for name in MOMENTS),
         ]
     op.create_table(
         "inbox",
