@@ -16,6 +16,7 @@ import structlog
 from sqlalchemy import ScalarSelect
 from sqlalchemy.exc import SQLAlchemyError
 
+from engine import telemetry
 from engine.chore import Chore
 from engine.clock import Clock
 from engine.dispatcher import Dispatcher
@@ -97,6 +98,7 @@ class Inbox(Chore):
         self._registry = registry
         self._clock = clock
         self._sources = sources
+        self._known = {*sources, *allowed}
         self._meanings = Meanings(registry, sources, allowed)
         self._arriving: NaturalBatcher[Message, bool] = NaturalBatcher(self._keep, KEEP_LIMIT)
         self._waiting = 0
@@ -197,7 +199,11 @@ class Inbox(Chore):
         noted = [self._noted(row, verdict) for row, verdict in verdicts]
         if noted:
             await self._database.write(partial(rows.settle, rows=noted))
-        return len(noted) + sum(isinstance(result, Committed) for result in results)
+        statuses = [(row["source"], row["status"]) for row in noted if row["status"] != "pending"]
+        applied = [row["source"] for row, result in zip(found, results, strict=True) if isinstance(result, Committed)]
+        for source, status in [*statuses, *((source, "applied") for source in applied)]:
+            telemetry.on_settled(source if source in self._known else "other", status)
+        return len(noted) + len(applied)
 
     async def _effects(self, ids: Collection[str]) -> Mapping[str, Values]:
         if not ids:

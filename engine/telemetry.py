@@ -26,6 +26,7 @@ ATTEMPT_SECONDS = Histogram(
 CIRCUITS_OPEN = Gauge(
     "orderly_circuits_open", "Processes to which a destination is down.", ["destination"], multiprocess_mode="livesum"
 )
+INBOX = Counter("orderly_inbox", "Rows of the inbox that were settled.", ["source", "status"])
 COMMIT_SECONDS = Histogram(
     "orderly_commit_seconds",
     "From the start of a batch to its commit.",
@@ -84,6 +85,11 @@ def on_attempt(effect: str, seconds: float, *, answered: bool) -> None:
     """Count an attempt at an outbound call."""
     ATTEMPTS.labels(effect, "yes" if answered else "no").inc()
     ATTEMPT_SECONDS.labels(effect).observe(seconds)
+
+
+def on_settled(source: str, status: str) -> None:
+    """Count a row of the inbox of which is known what became of it."""
+    INBOX.labels(source, status).inc()
 
 
 def on_circuit(destination: str, *, is_open: bool) -> None:

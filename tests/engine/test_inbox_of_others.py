@@ -9,6 +9,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
@@ -185,6 +186,18 @@ async def test_a_moment_to_the_microsecond_is_understood(post: Post, program: Pr
     assert await post.statuses() == ["pending"]
     await post.service.advance(timedelta(hours=2))
     assert await post.statuses() == ["applied"]
+
+
+async def test_what_became_of_rows_is_counted(post: Post, program: Program) -> None:
+    def counted(source: str, status: str) -> float:
+        return REGISTRY.get_sample_value("orderly_inbox_total", {"source": source, "status": status}) or 0
+
+    before = counted("legacy", "applied"), counted("legacy", "refused"), counted("other", "refused")
+    for source, machine in (("legacy", "order"), ("legacy", "teapot"), ("stranger", "order")):
+        await program(asks(f"{machine}.create", None, '{"customer": "ann"}', source=source))
+    await post.service.settle()
+    after = counted("legacy", "applied"), counted("legacy", "refused"), counted("other", "refused")
+    assert [now - then for now, then in zip(after, before, strict=True)] == [1, 1, 1]
 
 
 async def test_the_same_row_is_taken_once(post: Post, program: Program) -> None:
