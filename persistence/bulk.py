@@ -35,8 +35,8 @@ class Bulk(ABC):
         """Insert new rows; all of them have the same columns."""
 
     @abstractmethod
-    def upsert(self, table: Table, rows: Sequence[Values]) -> None:
-        """Insert rows, or replace those that have the same primary keys."""
+    def upsert(self, table: Table, rows: Sequence[Values], changing: tuple[str, ...] | None = None) -> None:
+        """Insert rows, or change those that have the same primary keys: all their columns, or only some."""
 
     @abstractmethod
     def update(self, table: Table, columns: tuple[str, ...], rows: Sequence[Values]) -> None:
@@ -57,9 +57,10 @@ class _SQLiteBulk(Bulk):
         columns = tuple(rows[0])
         self._run(_sqlite_insert(table, columns), table, columns, rows)
 
-    def upsert(self, table: Table, rows: Sequence[Values]) -> None:
+    def upsert(self, table: Table, rows: Sequence[Values], changing: tuple[str, ...] | None = None) -> None:
         columns = tuple(rows[0])
-        self._run(_sqlite_insert(table, columns) + _on_conflict(table, columns), table, columns, rows)
+        sql = _sqlite_insert(table, columns) + _on_conflict(table, changing or columns)
+        self._run(sql, table, columns, rows)
 
     def update(self, table: Table, columns: tuple[str, ...], rows: Sequence[Values]) -> None:
         changes = ", ".join(f'"{name}" = ?' for name in columns)
@@ -114,9 +115,9 @@ class _PostgreSQLBulk(Bulk):
     def insert(self, table: Table, rows: Sequence[Values]) -> None:
         self._run(_insert(table, tuple(rows[0])), rows)
 
-    def upsert(self, table: Table, rows: Sequence[Values]) -> None:
+    def upsert(self, table: Table, rows: Sequence[Values], changing: tuple[str, ...] | None = None) -> None:
         columns = tuple(rows[0])
-        self._run(_insert(table, columns) + _on_conflict(table, columns), rows)
+        self._run(_insert(table, columns) + _on_conflict(table, changing or columns), rows)
 
     def update(self, table: Table, columns: tuple[str, ...], rows: Sequence[Values]) -> None:
         self._run(_update(table, columns), rows)

@@ -6,12 +6,13 @@ it; what it missed can be asked for again once it is resumed. Its signing secret
 subscription's id, the number of its secret, and a key that stands outside the database.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import ClassVar, Self
 from urllib.parse import urlsplit
 
-from pydantic import AwareDatetime
+import pydantic
+from pydantic import AwareDatetime, PrivateAttr
 from sqlalchemy import JSON, CheckConstraint
 from sqlmodel import Field
 
@@ -27,7 +28,7 @@ OVERLAP = timedelta(hours=24)
 """How long messages are signed with the secret before as well, once there is a new one."""
 
 class SubscriptionPolicy(Policy):
-    """What a shop may choose about the webhooks that it sends."""
+    """The figures of subscriptions, and of what is sent to them."""
 
     allow_http: bool = False
     """Whether addresses without TLS are taken."""
@@ -35,8 +36,24 @@ class SubscriptionPolicy(Policy):
     """Whether addresses within private networks, or on this machine, are taken and called."""
     redelivery_window: timedelta = timedelta(days=30)
     """How far back events can be asked for again."""
-    notify: MailAddress | None = Field(default=None, exclude=True)
-    """Who gets a mail when a subscription is disabled."""
+    source: str = pydantic.Field(default="/orderly", pattern=r"^[A-Za-z0-9._~:/?@!$&'()*+,;=%-]+$", max_length=500)
+    """What events name as their source: the URL of this installation, or any other URI reference."""
+    concurrency: int = pydantic.Field(default=50, ge=1, le=500)
+    """How many messages a process sends at a time."""
+    concurrency_per_address: int = pydantic.Field(default=10, ge=1, le=100)
+    """How many of them to one subscription."""
+    _recipients: tuple[MailAddress, ...] = PrivateAttr(())
+
+    @property
+    def recipients(self) -> tuple[MailAddress, ...]:
+        """Who gets a mail when a subscription is disabled; nobody else is told who they are."""
+        return self._recipients
+
+    def with_notices_to(self, recipients: Iterable[MailAddress]) -> Self:
+        """Return the same figures; notices go to these addresses."""
+        other = self.model_copy()
+        object.__setattr__(other, "__pydantic_private__", {"_recipients": tuple(recipients)})
+        return other
 
 
 class Subscription(Entity):
@@ -185,13 +202,13 @@ def forget_reason() -> Iterator[Command]:
 
 @asks(SEND_MAIL)
 def give_notice(subscription: Subscription, event: Disable, policy: SubscriptionPolicy) -> Iterator[Command]:
-    """Write to whoever looks after it, if the shop says who."""
-    if policy.notify is not None:
-        host = urlsplit(subscription.url).hostname or ""
-        notice = SubscriptionDisabled(
-            subscription=subscription.id, host=host[:200], failing_since=event.failing_since, reason=event.reason
-        )
-        yield mail(policy.notify, notice)
+    """Write to those who get the shop's reports and warnings."""
+    host = urlsplit(subscription.url).hostname or ""
+    notice = SubscriptionDisabled(
+        subscription=subscription.id, host=host[:200], failing_since=event.failing_since, reason=event.reason
+    )
+    for recipient in policy.recipients:
+        yield mail(recipient, notice)
 
 
 LIVE = ["active", "paused"]
