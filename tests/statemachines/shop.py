@@ -1,5 +1,6 @@
 """A shop in memory: entities in a list, their commands carried out at once, a clock that is set by hand."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -7,7 +8,7 @@ from types import SimpleNamespace
 
 from sqlmodel import SQLModel
 
-from statemachines.commands import Add, Call, Change, Command, Send, Spawn, StockMovement
+from statemachines.commands import Add, Call, Change, Command, Send, Spawn, Start, StockMovement, Withdraw
 from statemachines.decision import Accepted, Decision, Refused, TimerSet, decide
 from statemachines.declaration import NEW, Actor, Entity, Event, Load, Policy, Role
 from statemachines.ids import new_id
@@ -33,6 +34,7 @@ class Shop:
         self.machines = MACHINES if policy is None else MACHINES.with_policies({"order": policy})
         self.rows: list[SQLModel] = []
         self.calls: list[Call] = []
+        self.asked_by: dict[str, list[Call]] = defaultdict(list)
         self.timers: dict[tuple[str, str], TimerSet] = {}
         self.random = Random(1)
 
@@ -71,10 +73,7 @@ class Shop:
         kind = self.machines[machine]
         id_ = kind.key(event) if kind.key else new_id(kind.prefix or "", self.now, self.random)
         entity = kind.entity(id=id_, state=NEW)
-        decision = self._decide(kind, entity, event, by)
-        if isinstance(decision, Accepted):
-            self.rows.append(entity)
-        return decision
+        return self._decide(kind, entity, event, by)
 
     def tell(self, entity: Entity, event: Event, by: Actor = MERCHANT) -> Decision:
         """Raise an event on an entity."""
@@ -140,14 +139,18 @@ class Shop:
     def _decide(self, kind: Machine, entity: Entity, event: Event, by: Actor) -> Decision:
         decision = decide(kind, entity, event, self.now, self.loaded(kind, entity, event), by)
         if isinstance(decision, Accepted):
-            self._carry_out(decision.commands)
+            if entity.state == NEW:
+                self.rows.append(entity)
             _set(entity, {**decision.changes, "state": decision.target, "version": entity.version + 1})
+            if decision.enters:
+                entity.state_since = self.now
             for name in decision.cancels:
                 self.timers.pop((entity.id, name), None)
             self.timers.update({(entity.id, timer.name): timer for timer in decision.starts})
+            self._carry_out(entity, decision.commands)
         return decision
 
-    def _carry_out(self, commands: Iterable[Command]) -> None:
+    def _carry_out(self, entity: Entity, commands: Iterable[Command]) -> None:
         for command in commands:
             match command:
                 case Add(row):
@@ -158,17 +161,19 @@ class Shop:
                     _set(shelf, command.changes())
                 case Call():
                     self.calls.append(command)
-                case Send(_, id_, event):
-                    receiver = next(entity for entity in self.entities if entity.id == id_ and _is_of(entity, command))
-                    accepted(self.tell(receiver, event, SYSTEM))
+                    self.asked_by[entity.id].append(command)
+                case Send(machine, id_, event):
+                    receivers = (each for each in self.entities if isinstance(each, self.machines[machine].entity))
+                    accepted(self.tell(next(each for each in receivers if each.id == id_), event, SYSTEM))
                 case Spawn(machine, event):
                     accepted(self.create(machine, event, SYSTEM))
+                case Start(name, event, at):
+                    self.timers[entity.id, name] = TimerSet(name, event.event_name, at)
+                case Withdraw(effect):
+                    taken_back = [id(call) for call in self.asked_by[entity.id] if call.effect is effect]
+                    self.calls = [call for call in self.calls if id(call) not in taken_back]
                 case _:
                     raise AssertionError(f"nobody carries out {command}")
-
-
-def _is_of(entity: Entity, command: Send) -> bool:
-    return isinstance(entity, MACHINES[command.machine].entity)
 
 
 def _set(row: SQLModel, changes: object) -> None:
