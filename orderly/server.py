@@ -71,7 +71,7 @@ class Application:
         try:
             async with Service.open(self._settings, background=self._settings.run_background_work) as service:
                 self._gate = service.app()
-                _spare_the_collector()
+                spare_the_collector()
                 await self._gate(scope, receive, hold_goodbye)
         except Exception as error:
             log.exception(f"{phase}_failed")
@@ -80,7 +80,7 @@ class Application:
             await send({"type": "lifespan.shutdown.complete"})
 
 
-def _spare_the_collector() -> None:
+def spare_the_collector() -> None:
     """Keep the garbage collector from walking, again and again, over all that the program is made of.
 
     What stands after start-up stays; of what requests leave behind almost nothing is cyclic. Measured: a quarter less
@@ -139,10 +139,10 @@ def settled(settings: Settings) -> Settings:
 
 @contextmanager
 def sole(settings: Settings) -> Iterator[None]:
-    """Hold an embedded database for this server alone, for as long as the context lasts.
+    """Hold an embedded database for this server or worker alone, for as long as the context lasts.
 
     Raises:
-        Obstructed: another server holds it.
+        Obstructed: another holds it.
     """
     if not settings.is_sqlite:
         yield
@@ -153,7 +153,7 @@ def sole(settings: Settings) -> Iterator[None]:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise Obstructed(
-                f"another server serves '{database}', and SQLite is written by one process: stop that "
+                f"another server or worker uses '{database}', and SQLite is written by one process: stop that "
                 "one, or use PostgreSQL as ORDERLY_DATABASE_URL=postgresql://user@host/orderly"
             ) from error
         yield

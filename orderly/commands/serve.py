@@ -5,6 +5,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -26,12 +27,15 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to serve on; 0 for any that is free.")] = None,
     workers: Annotated[int | None, typer.Option(help="Serving processes; more than one needs PostgreSQL.")] = None,
     *,
+    work: Annotated[
+        bool | None, typer.Option("--work/--no-work", help="Do what falls due, or leave it to `orderly worker`.")
+    ] = None,
     migrate: Annotated[bool, typer.Option(help="Bring the database up to date first.")] = False,
     seed: Annotated[bool, typer.Option(help="Give a new shop a small catalogue and its first keys.")] = False,
 ) -> None:
-    """Serve the API, and run effects and timers. What is not given here comes from the settings."""
-    settings = settings_of(host=host, port=port, workers=workers)
-    with _shared_metrics(settings), explained():
+    """Serve the API, and do what falls due: effects, timers, schedules. What is not given comes from the settings."""
+    settings = settings_of(host=host, port=port, workers=workers, run_background_work=work)
+    with shared_metrics(settings.workers), explained():
         from orderly import server
 
         logs.configure(settings.model_copy(update={"log_level": "warning"}))
@@ -42,6 +46,8 @@ def serve(
             with server.sole(settings):
                 asyncio.run(_prepare(settings, migrate=migrate, with_seed=seed))
                 say(f"serving on {_url(settings)} (API documentation at /docs); Ctrl-C ends it")
+                if not settings.run_background_work:
+                    say("what falls due is left to `orderly worker`")
                 logs.configure(settings)
                 server.serve(settings)
         except server.Obstructed as error:
@@ -74,9 +80,13 @@ def _introduce(seeded: "Seeded") -> None:
 
 
 @contextmanager
-def _shared_metrics(settings: Settings) -> Iterator[None]:
-    """Give several processes a directory in which their figures add up, and remove it at the end."""
-    if settings.workers == 1:
+def shared_metrics(processes: int) -> Iterator[None]:
+    """Give several processes a directory in which their figures add up: the operator's own, or one for now."""
+    if given := os.environ.get(METRICS_DIRECTORY):
+        Path(given).mkdir(parents=True, exist_ok=True)
+        yield
+        return
+    if processes == 1:
         yield
         return
     with tempfile.TemporaryDirectory(prefix="orderly-metrics-", ignore_cleanup_errors=True) as directory:

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -51,20 +51,35 @@ def until(holds: Callable[[], Any], what: str) -> Any:
     raise AssertionError(f"waited {PATIENCE:g} s in vain: {what}")
 
 
-class Server:
-    """A server that runs as a program of its own."""
+class Program:
+    """A server or worker that runs as a program of its own."""
 
-    def __init__(self, process: subprocess.Popen[bytes], directory: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], output: Path, log: Path) -> None:
         self.process = process
-        self._directory = directory
+        self._output = output
+        self._log = log
 
     @property
     def output(self) -> str:
-        return (self._directory / "output").read_text()
+        return self._output.read_text()
 
     @property
     def log(self) -> str:
-        return (self._directory / "log").read_text()
+        return self._log.read_text()
+
+    def terminate(self) -> int:
+        """End it as an operator does; return its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE)
+
+    def kill(self) -> None:
+        """End it without warning."""
+        self.process.kill()
+        self.process.wait(PATIENCE)
+
+
+class Server(Program):
+    """A program that serves."""
 
     @property
     def url(self) -> str:
@@ -89,23 +104,38 @@ class Server:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return [int(child) for child in children]
 
-    def terminate(self) -> int:
-        """End it as an operator does; return its exit code."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(PATIENCE)
+
+P = TypeVar("P", bound=Program)
+
+
+@contextlib.contextmanager
+def _started(kind: type[P], name: str, directory: Path, *arguments: str, **settings: object) -> Iterator[P]:
+    """Run a command until the test is over; what it prints and logs goes to files of this name."""
+    command = [sys.executable, "-m", "orderly", *arguments]
+    files = directory / f"{name}.output", directory / f"{name}.log"
+    with files[0].open("wb") as output, files[1].open("wb") as log:
+        process = subprocess.Popen(command, env=environment(directory, **settings), stdout=output, stderr=log)
+        try:
+            yield kind(process, *files)
+        finally:
+            process.terminate()
+            process.wait(PATIENCE)
 
 
 @contextlib.contextmanager
 def running(directory: Path, *options: str, **settings: object) -> Iterator[Server]:
     """Run a server on a port of its own until the test is over."""
-    command = [sys.executable, "-m", "orderly", "serve", "--migrate", "--seed", "--port", "0", *options]
-    with (directory / "output").open("wb") as output, (directory / "log").open("wb") as log:
-        process = subprocess.Popen(command, env=environment(directory, **settings), stdout=output, stderr=log)
-        server = Server(process, directory)
-        try:
-            until(lambda: server.answers() or process.poll() is not None, "the server answers")
-            assert process.poll() is None, server.log
-            yield server
-        finally:
-            process.terminate()
-            process.wait(PATIENCE)
+    arguments = ["serve", "--migrate", "--seed", "--port", "0", *options]
+    with _started(Server, "server", directory, *arguments, **settings) as server:
+        until(lambda: server.answers() or server.process.poll() is not None, "the server answers")
+        assert server.process.poll() is None, server.log
+        yield server
+
+
+@contextlib.contextmanager
+def working(directory: Path, name: str = "worker", **settings: object) -> Iterator[Program]:
+    """Run a worker until the test is over."""
+    with _started(Program, name, directory, "worker", **settings) as worker:
+        until(lambda: "worker_ready" in worker.log or worker.process.poll() is not None, "the worker works")
+        assert worker.process.poll() is None, worker.log
+        yield worker

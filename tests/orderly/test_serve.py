@@ -148,7 +148,7 @@ def test_a_second_server_on_the_same_sqlite_file_is_refused(tmp_path: Path) -> N
     with running(tmp_path):
         ended = orderly(tmp_path, "serve", "--port", "0")
         assert ended.returncode == 2
-        assert "another server serves '" in ended.stderr
+        assert "another server or worker uses '" in ended.stderr
         assert orderly(tmp_path, "orders", "list").returncode == 0
 
 
