@@ -29,6 +29,7 @@ from engine.destinations import DestinationLimits
 from orderly import choices
 from orderly.schedules import Jobs, Keeping, Recipients
 from orderly.sources import AllowedEvents, Webhooks
+from statemachines.activity import ActivityPolicy
 from statemachines.approval import ApprovalPolicy
 from statemachines.declaration import Policy
 from statemachines.order import OrderPolicy
@@ -114,6 +115,9 @@ class Settings(BaseSettings):
     )
     approval: ApprovalPolicy = Field(
         ApprovalPolicy(), description="the figures of approvals, as `ORDERLY_APPROVAL__ESCALATE_AFTER=PT24H`"
+    )
+    activity: ActivityPolicy = Field(
+        ActivityPolicy(), description="the figures of customers' activity, as `ORDERLY_ACTIVITY__REWARD_PRODUCTS=0`"
     )
 
     @field_validator("database_url")

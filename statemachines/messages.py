@@ -161,6 +161,41 @@ class PaymentReminder(Template):
     """When it lapses, if it does."""
 
 
+class ProductReminder(Template):
+    """To the customer: a product was looked at again and again."""
+
+    template: Literal["product_reminder"] = "product_reminder"
+    sku: Sku
+    name: Name
+
+
+class BasketItem(BaseModel):
+    """Pieces of one product in a basket."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sku: Sku
+    name: Name
+    quantity: Sum
+
+
+class BasketReminder(Template):
+    """To the customer: a basket was left behind."""
+
+    template: Literal["basket_reminder"] = "basket_reminder"
+    items: tuple[BasketItem, ...] = Field(min_length=1, max_length=100)
+    again: bool = False
+    """Whether it is the second reminder, and the last."""
+
+
+class RewardEarned(Template):
+    """To the customer: a reward was earned."""
+
+    template: Literal["reward_earned"] = "reward_earned"
+    code: Reference
+    """What the customer shows for it."""
+
+
 class LowStock(BaseModel):
     """A product that runs out."""
 
@@ -245,6 +280,9 @@ AnyTemplate = Annotated[
     | ApprovalRequested
     | ApprovalDecided
     | PaymentReminder
+    | ProductReminder
+    | BasketReminder
+    | RewardEarned
     | StockLow
     | DailyReport
     | WeeklySummary

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from statemachines.activity import activity
 from statemachines.approval import approval
 from statemachines.declaration import Policy
 from statemachines.job import job
@@ -40,4 +41,4 @@ class Registry:
         return Registry(m.with_policy(policies[m.name]) if m.name in policies else m for m in self)
 
 
-MACHINES = Registry([order, product, stock, approval, job, subscription])
+MACHINES = Registry([order, product, stock, approval, activity, job, subscription])

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from orderly.service import Service
+from statemachines.activity import activity_id
 from statemachines.declaration import Role
 
 PROBLEM_MEMBERS = {"type", "title", "status", "detail", "instance", "code", "request_id"}
@@ -67,6 +68,14 @@ class Shop:
         expense = {"kind": "expense", "reference": "E-14", "description": "the trip", "amount": 4200, "currency": "EUR"}
         answer = await (by or self.ann).post("/approvals", json={**expense, **asked})
         assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    async def tracked(self, by: httpx.AsyncClient | None = None, **asked: Any) -> str:
+        """Have ann's activity kept, again if she had opted out."""
+        answer = await (by or self.ann).post("/activities", json={"customer": "ann", **asked})
+        if answer.status_code == 409:
+            answer = await self.ann.post(f"/activities/{activity_id('ann')}/resume")
+        assert answer.is_success, answer.text
         return str(answer.json()["id"])
 
     # -- when

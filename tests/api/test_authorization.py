@@ -151,7 +151,7 @@ async def _path(shop: Shop, operation: Operation, owner: httpx.AsyncClient | Non
     """Return an operation's path to something of this owner, or to nothing."""
     machine, found = _machine(shop, operation), "absent"
     if machine is not None and "{entity_id}" in operation.path and owner is not None:
-        make = {"order": shop.draft, "approval": shop.request}.get(machine.name)
+        make = {"order": shop.draft, "approval": shop.request, "activity": shop.tracked}.get(machine.name)
         found = await make(owner) if make else "MUG"
     absent = dict.fromkeys(("key_id", "seq", "source", "effect_id"), "absent")
     return operation.path.format(entity_id=found, name="order", machine="order", **absent)

@@ -111,6 +111,7 @@ async def test_answers_are_as_described(shop: Shop, document: dict[str, Any]) ->
     subscription = (await shop.merchant.post("/subscriptions", json={"url": "https://erp.example/hook"})).json()["id"]
     await shop.service.jobs.declare()
     made = {"orders": order, "approvals": await shop.request(), "jobs": "retention", "subscriptions": subscription}
+    made["activities"] = await shop.tracked()
     await shop.settle_while(shop.pay(order, headers={"Prefer": "wait=5"}))
     await shop.service.inbox.receive(Message("carrier", "msg_1", {"type": "parcel.weighed"}))
     effect, seen = (await shop.admin.get(f"/orders/{order}/effects")).json()[0]["id"], 0

@@ -14,6 +14,8 @@ from statemachines.messages import (
     AnyTemplate,
     ApprovalDecided,
     ApprovalRequested,
+    BasketItem,
+    BasketReminder,
     Bestseller,
     DailyReport,
     LowStock,
@@ -23,7 +25,9 @@ from statemachines.messages import (
     OrderShipped,
     PaymentFailed,
     PaymentReminder,
+    ProductReminder,
     RefundMade,
+    RewardEarned,
     SendMail,
     StockLow,
     SubscriptionDisabled,
@@ -146,6 +150,24 @@ EXAMPLES: list[tuple[Template, str, list[str]]] = [
         ["19.00 EUR", "until 5 January 2026, 12:00 UTC"],
     ),
     (PaymentReminder(order="ord_1", total=1900, currency="EUR"), "Your order ord_1 is not paid yet", ["19.00 EUR"]),
+    (
+        ProductReminder(sku="MUG-BLUE", name="Blue mug"),
+        "Still thinking about Blue mug?",
+        ["You looked at", "MUG-BLUE", "would rather not be reminded"],
+    ),
+    (
+        BasketReminder(items=(BasketItem(sku="MUG-BLUE", name="Blue mug", quantity=1),)),
+        "You left something in your basket",
+        ["there is:", "1 ", "Blue mug", "would rather not be reminded"],
+    ),
+    (
+        BasketReminder(
+            items=tuple(BasketItem(sku=sku, name=sku.title(), quantity=2) for sku in ("MUG", "JUG")), again=True
+        ),
+        "Your basket still waits for you",
+        ["there are:", "Mug", "Jug", "the last time", "would rather not be reminded"],
+    ),
+    (RewardEarned(code="THANKS-AB12"), "A reward for you", ["THANKS-AB12"]),
     (
         StockLow(products=(LowStock(sku="MUG-BLUE", name="Blue mug", available=2, reorder_level=5),)),
         "MUG-BLUE running out",
