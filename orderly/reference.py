@@ -85,6 +85,8 @@ def _text(value: object) -> str:
             return str(_SPANS.dump_python(value, mode="json"))
         case (BaseModel(), *_):
             return _MODELS.dump_json(value, exclude_defaults=True).decode()
+        case tuple():
+            return " ".join(map(str, value))
         case SecretStr():
             return "(hidden)" if value.get_secret_value() else ""
         case _:

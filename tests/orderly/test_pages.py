@@ -26,6 +26,14 @@ def test_the_machine_in_the_docs_runs() -> None:
     assert verify(voucher) == []
 
 
+def test_the_job_in_the_docs_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {"__name__": "sweep"}
+    for program in re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "jobs.md").read_text(), re.DOTALL):
+        exec(compile(program, "docs/jobs.md", "exec"), names)
+    assert "three_days" in names
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text())
@@ -34,7 +42,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_that_are_named_exist(command: Command, page: Path) -> None:
-    named = set(re.findall(r"\borderly ((?:machines|orders|keys) [a-z]+|[a-z]+)", page.read_text()))
+    named = set(re.findall(r"\borderly ((?:machines|orders|keys|jobs) [a-z]+|[a-z]+)", page.read_text()))
     unknown = [name for name in sorted(named) if command(*name.split(), "--help").exit_code]
     assert unknown == []
 
