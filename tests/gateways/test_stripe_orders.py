@@ -1,0 +1,67 @@
+"""Whole orders paid through Stripe: whatever happens, the shop's books and Stripe's ledger agree."""
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+
+import pytest
+
+from statemachines.order import Cancel
+from tests.conftest import OpenService
+from tests.engine.shop import Shop, committed
+from tests.gateways import faults
+from tests.gateways.peer import apart
+from tests.gateways.stripe_double import SECRET_KEY, Fault, StripeDouble
+
+
+@pytest.fixture
+def stripe() -> Iterator[StripeDouble]:
+    with apart(StripeDouble()) as playing:
+        yield playing
+
+
+@pytest.fixture
+async def shop(open_service: OpenService, database_url: str, stripe: StripeDouble) -> AsyncIterator[Shop]:
+    payments = {"gateway": "stripe", "secret_key": SECRET_KEY, "url": stripe.url}
+    async with open_service(database_url, payments=payments) as service:
+        opened = Shop(service)
+        await opened.sells("MUG")
+        yield opened
+
+
+async def test_takes_the_money_of_an_order(shop: Shop, stripe: StripeDouble) -> None:
+    order = await shop.paying("pm_card_visa", MUG=2)
+    await shop.service.settle()
+    row = await shop.row("order", order)
+    assert (row["state"], row["paid"]) == ("processing", 2500)
+    assert stripe.taken == [(row["payment"], 2500, "eur")]
+    assert stripe.intents[str(row["payment"])]["metadata"]["order"] == order
+
+
+async def test_lets_the_customer_pay_otherwise_after_a_decline(shop: Shop, stripe: StripeDouble) -> None:
+    order = await shop.paying("pm_card_chargeDeclinedExpiredCard", MUG=1)
+    await shop.service.settle()
+    row = await shop.row("order", order)
+    assert (row["state"], row["attention"]) == ("pending", "declined: the card has expired")
+    assert stripe.taken == []
+
+
+@pytest.mark.parametrize("carried_out", [True, False])
+@pytest.mark.parametrize("fault", [faults.resets, faults.breaks_off, faults.says(429), faults.says(200)])
+async def test_takes_the_money_once_although_the_answer_was_lost(
+    shop: Shop, stripe: StripeDouble, fault, carried_out: bool
+) -> None:
+    stripe.faults.extend([Fault(fault, carried_out)] * 2)
+    order = await shop.paying("pm_card_visa", MUG=1)
+    await shop.service.advance(timedelta(minutes=1))
+    assert await shop.state(order) == "processing"
+    assert [amount for _, amount, _ in stripe.taken] == [1250]
+
+
+async def test_gives_the_money_of_a_cancelled_order_back_once(shop: Shop, stripe: StripeDouble) -> None:
+    order = await shop.paying("pm_card_visa", MUG=1)
+    await shop.service.settle()
+    stripe.faults.append(Fault(faults.resets))
+    committed(await shop.tell("order", order, Cancel(reason="broken")))
+    await shop.service.advance(timedelta(minutes=1))
+    assert (await shop.row("order", order))["refunded"] == 1250
+    assert [amount for _, amount in stripe.given_back] == [1250]
