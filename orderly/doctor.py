@@ -225,11 +225,11 @@ def _backlog(connection: Connection) -> Iterator[Diagnosis]:
     overdue = {"effects": health.overdue_effects(connection, late), "timers": health.overdue_timers(connection, late)}
     if any(overdue.values()):
         finding = " and ".join(f"{count} {name} overdue" for name, count in overdue.items() if count)
-        yield Diagnosis("backlog", Health.WARNING, finding, "see that a server with ORDERLY_RUN_BACKGROUND_WORK runs")
+        yield Diagnosis("backlog", Health.WARNING, finding, "see that `orderly worker` runs, or a server without --no-work")
     else:
         yield Diagnosis("backlog", Health.OK, "nothing overdue")
     if parked := health.parked_effects(connection):
-        remedy = "their orders need a person: `orderly orders show` says what was asked and how it failed"
+        remedy = "they need a person: `orderly effects list --status parked`, then `show`, `retry` or `cancel`"
         yield Diagnosis("parked effects", Health.WARNING, f"{parked} given up", remedy)
     else:
         yield Diagnosis("parked effects", Health.OK, "none")

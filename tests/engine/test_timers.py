@@ -158,6 +158,16 @@ alarm = Machine(
 )
 
 
+async def test_a_sweep_that_is_told_to_stop_leaves_what_it_has_not_begun(mugs: Shop, monkeypatch) -> None:
+    monkeypatch.setattr("engine.timers.SWEEP_LIMIT", 3)
+    for _ in range(7):
+        await mugs.pending(MUG=1)
+    mugs.service.clock.advance(HALF_AN_HOUR)
+    mugs.service.dispatcher.listen(lambda _: setattr(mugs.service.timers, "stopping", True))
+    assert await mugs.service.timers.run() == 3
+    assert len(await mugs.timers()) == 4
+
+
 async def test_a_timer_whose_event_fails_stays_and_holds_up_nobody(database_url, clock, monkeypatch) -> None:
     monkeypatch.setattr("engine.timers.SWEEP_LIMIT", 3)
     settings, machines = Settings(database_url=database_url, key_pepper="pepper"), Registry([alarm])
@@ -167,7 +177,6 @@ async def test_a_timer_whose_event_fails_stays_and_holds_up_nobody(database_url,
             await shop.tell("alarm", None, Wind(sku=f"BROKEN-{number}"))
         service.clock.advance(timedelta(seconds=1))
         await shop.tell("alarm", None, Wind(sku="GOOD"))
-        await asyncio.wait_for(service.advance(timedelta(days=1)), timeout=20)
+        await asyncio.wait_for(service.advance(timedelta(hours=1)), timeout=20)
         assert (await shop.row("alarm", "GOOD"))["state"] == "rung"
         assert [timer["entity_id"] for timer in await shop.timers()] == [f"BROKEN-{number}" for number in range(4)]
-        assert await service.timers.next_due() is None
