@@ -13,7 +13,15 @@ from statemachines.approval.events import (
 )
 from statemachines.approval.model import Approval, ApprovalSeat, ApprovalVote
 from statemachines.approval.policy import ApprovalPolicy
-from statemachines.approval.voting import asked_levels, fingerprint, levels_of, next_level, seat_of, seating
+from statemachines.approval.voting import (
+    asked_levels,
+    fingerprint,
+    levels_of,
+    next_level,
+    seat_of,
+    seating,
+    seats_to_hand_on,
+)
 from statemachines.commands import Add, Change, Command, Send, Set, Start
 from statemachines.declaration import Actor
 
@@ -92,10 +100,8 @@ def move_up(approval: Approval) -> Iterator[Command]:
 
 
 def hand_on(event: Delegate, actor: Actor, seats: list[ApprovalSeat]) -> Iterator[Command]:
-    """Let somebody else vote in the person's seats: those held now or, if there are none, those given away before."""
-    held = [seat for seat in seats if seat.holder == actor.id]
-    for seat in held or [seat for seat in seats if seat.person == actor.id]:
-        yield Change(seat, {"holder": event.to})
+    """Let somebody else vote in the person's seats."""
+    yield from (Change(seat, {"holder": event.to}) for seat in seats_to_hand_on(actor.id, seats))
 
 
 def remind_again(now: datetime, policy: ApprovalPolicy) -> Iterator[Command]:

@@ -14,6 +14,7 @@ from statemachines.approval.voting import (
     seat_of,
     seating,
     seats_of_level,
+    seats_to_hand_on,
     yet_to_vote,
 )
 from statemachines.declaration import Actor, Role
@@ -182,19 +183,22 @@ def has_a_vote_to_hand_on(
     approval: Approval, actor: Actor, seats: list[ApprovalSeat], votes: list[ApprovalVote]
 ) -> str | None:
     """Refuse whoever was not named for a level, or voted already."""
-    if not any(actor.id in (seat.person, seat.holder) for seat in seats):
+    if not seats_to_hand_on(actor.id, seats):
         return f"'{actor.id}' is not named for this request and has no vote to hand on"
     return votes_once(approval, actor, votes)
 
 
 def goes_to_another_voter(
-    approval: Approval, event: Delegate, seats: list[ApprovalSeat], votes: list[ApprovalVote]
+    approval: Approval, event: Delegate, actor: Actor, seats: list[ApprovalSeat], votes: list[ApprovalVote]
 ) -> str | None:
     """Refuse to hand a vote to the requester, or to somebody who has one: a person has one vote."""
     if event.to == approval.requested_by:
         return f"'{event.to}' asked for this; nobody decides on their own request"
     if any(seat.holder == event.to for seat in seats):
         return f"'{event.to}' has a vote already; a person has one vote"
+    handed = seats_to_hand_on(actor.id, seats)
+    if any(seat.person == event.to and seat not in handed for seat in seats):
+        return f"'{event.to}' has handed a vote on, and takes no other"
     if any(vote.person == event.to for vote in of_this_round(approval, votes)):
         return f"'{event.to}' has voted already; a person has one vote"
     return None

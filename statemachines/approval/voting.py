@@ -70,6 +70,13 @@ def seat_of(person: str, approval: Approval, seats: Iterable[ApprovalSeat]) -> s
     return person if open_to_all(approval.level, seats) and not handed_on else None
 
 
+def seats_to_hand_on(person: str, seats: Iterable[ApprovalSeat]) -> list[ApprovalSeat]:
+    """Return the seats that somebody may hand on: those held now or, if there are none, those given away before."""
+    seats = list(seats)
+    held = [seat for seat in seats if seat.holder == person]
+    return held or [seat for seat in seats if seat.person == person]
+
+
 def of_this_round(approval: Approval, votes: Iterable[ApprovalVote]) -> list[ApprovalVote]:
     """Return the votes that count."""
     return [vote for vote in votes if vote.round == approval.round]

@@ -159,6 +159,12 @@ def test_nobody_holds_two_votes_by_way_of_others():
     assert office.why(office.delegate("oscar", "adam")) == "'adam' has a vote already; a person has one vote"
 
 
+def test_whoever_handed_a_vote_on_takes_no_other():
+    office = board()
+    office.hand_on("eve", "adam")
+    assert office.why(office.delegate("oscar", "eve")) == "'eve' has handed a vote on, and takes no other"
+
+
 def test_a_chain_that_leads_back_leaves_everybody_their_own_vote():
     office = board()
     office.hand_on("eve", "adam")
