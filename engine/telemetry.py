@@ -23,6 +23,7 @@ ATTEMPT_SECONDS = Histogram(
     ["effect"],
     buckets=(0.01, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20),
 )
+DELIVERIES = Counter("orderly_deliveries", "Attempts to deliver events to subscriptions.", ["outcome"])
 CIRCUITS_OPEN = Gauge(
     "orderly_circuits_open", "Processes to which a destination is down.", ["destination"], multiprocess_mode="livesum"
 )
@@ -90,6 +91,11 @@ def on_attempt(effect: str, seconds: float, *, answered: bool) -> None:
 def on_settled(source: str, status: str) -> None:
     """Count a row of the inbox of which is known what became of it."""
     INBOX.labels(source, status).inc()
+
+
+def on_delivery(outcome: str) -> None:
+    """Count an attempt to deliver an event to a subscription."""
+    DELIVERIES.labels(outcome).inc()
 
 
 def on_circuit(destination: str, *, is_open: bool) -> None:

@@ -34,6 +34,7 @@ from statemachines.approval import ApprovalPolicy
 from statemachines.declaration import Policy
 from statemachines.order import OrderPolicy
 from statemachines.schedule import TimeZone
+from statemachines.subscription import SubscriptionPolicy
 
 PREFIX = "ORDERLY_"
 SETTINGS_FILE = "ORDERLY_SETTINGS_FILE"
@@ -116,6 +117,10 @@ class Settings(BaseSettings):
     approval: ApprovalPolicy = Field(
         ApprovalPolicy(), description="the figures of approvals, as `ORDERLY_APPROVAL__ESCALATE_AFTER=PT24H`"
     )
+    subscription: SubscriptionPolicy = Field(
+        SubscriptionPolicy(),
+        description="the figures of subscriptions, as `ORDERLY_SUBSCRIPTION__SOURCE=https://shop.example`",
+    )
     activity: ActivityPolicy = Field(
         ActivityPolicy(), description="the figures of customers' activity, as `ORDERLY_ACTIVITY__REWARD_PRODUCTS=0`"
     )
@@ -169,7 +174,8 @@ class Settings(BaseSettings):
     @property
     def policies(self) -> dict[str, Policy]:
         """The figures that a shop may choose, by the name of the machine that they are of."""
-        return {name: value for name, value in self if isinstance(value, Policy)}
+        policies = {name: value for name, value in self if isinstance(value, Policy)}
+        return {**policies, "subscription": self.subscription.with_notices_to(self.report_recipients)}
 
     def pepper(self) -> str:
         """Return the secret that API keys are hashed with; at first use one is made and kept in a file of its own."""

@@ -15,6 +15,7 @@ Ids of transactions begin anew in another cluster. After a restore of a dump `co
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, NamedTuple
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, bindparam, literal_column, select, text, tuple_
@@ -68,9 +69,10 @@ class Entry:
     entity_id: str
     version: int
     event: str
+    at: datetime
 
 
-_ENTRY = [_history.c[name] for name in ("commit_order", "seq", "machine", "entity_id", "version", "event")]
+_ENTRY = [_history.c[name] for name in ("commit_order", "seq", "machine", "entity_id", "version", "event", "at")]
 _SEQ = bindparam("seq", type_=BigInteger())
 _MOST = bindparam("most", type_=BigInteger())
 

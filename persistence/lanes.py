@@ -1,6 +1,6 @@
 """What is on its way to subscriptions: who they are, and which stretches of whose history they have yet to get."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -127,18 +127,21 @@ def renew(connection: Connection, subscription_id: str, now: datetime) -> None:
     """Begin anew with a subscription: forget its failures, and try at once what waits."""
     well = {"failures": 0, "failing_since": None, "held_until": None}
     connection.execute(update(_endpoints).where(_endpoints.c.subscription_id == subscription_id).values(well))
-    hurry(connection, subscription_id, now, {"attempts": 0, "failing_since": None})
+    _hurry(connection, subscription_id, {"due_at": now, "attempts": 0, "failing_since": None})
 
 
-def hurry(
-    connection: Connection, subscription_id: str, now: datetime, changes: Mapping[str, object] | None = None
-) -> None:
-    """Try at once what waits to be tried again. Whatever is locked is being seen to."""
-    waiting = select(*_lanes.primary_key.columns).where(
-        _lanes.c.subscription_id == subscription_id, ~_lanes.c.running, _lanes.c.due_at > now
-    )
-    chosen = waiting.with_for_update(skip_locked=True).cte("waiting").prefix_with("MATERIALIZED", dialect="postgresql")
-    connection.execute(update(_lanes).where(_key.in_(select(*chosen.columns))).values(due_at=now, **(changes or {})))
+def hurry(connection: Connection, subscription_id: str, now: datetime) -> None:
+    """Try at once what waits to be tried again, beyond the attempts that it has anyway."""
+    attempts = case((_lanes.c.attempts > 0, _lanes.c.attempts - 1), else_=0)
+    _hurry(connection, subscription_id, {"due_at": now, "attempts": attempts})
+
+
+def _hurry(connection: Connection, subscription_id: str, changes: Mapping[str, object]) -> None:
+    """Change what waits to be tried again. What is locked is being seen to."""
+    mine = select(*_lanes.primary_key.columns).where(_lanes.c.subscription_id == subscription_id, ~_lanes.c.running)
+    waiting = mine.where(_lanes.c.attempts > 0).with_for_update(skip_locked=True)
+    chosen = waiting.cte("waiting").prefix_with("MATERIALIZED", dialect="postgresql")
+    connection.execute(update(_lanes).where(_key.in_(select(*chosen.columns))).values(changes))
 
 
 _DUE = select(1).where(
@@ -208,23 +211,40 @@ def stretch(connection: Connection, lane: Values, most: int) -> list[Values]:
     return [dict(row) for row in connection.execute(_STRETCH, values | bounds).mappings()]
 
 
-def next_due(*, sqlite: bool) -> ScalarSelect[Any]:
-    """Return when something is to be read or sent next, as a subquery: a look in an index for each subscription."""
+_REPLAYS = select(1).select_from(_cursors).where(_cursors.c.name != READER).exists()
+_SOMEBODY = select(1).select_from(_subscriptions).where(_LIVE).exists()
+
+
+def _unread(*, sqlite: bool) -> Select[Any]:
+    """Select when what happened that was read next; nothing if nobody wants to hear of it."""
     at = [select(_cursors.c[name]).where(_cursors.c.name == READER).scalar_subquery() for name in Place._fields]
     conditions = [_history.c.seq > at[1]] if sqlite else behind(at[0], at[1])
     order = [_history.c.seq] if sqlite else [_history.c.commit_order, _history.c.seq]
-    somebody = select(1).select_from(_subscriptions).where(_LIVE).exists()
-    unread = select(_history.c.at).where(*conditions, somebody).order_by(*order).limit(1).subquery()
-    replay = select(literal(datetime(1970, 1, 1, tzinfo=UTC), _MOMENT).label("at")).where(
-        select(1).select_from(_cursors).where(_cursors.c.name != READER).exists()
-    )
+    return select(_history.c.at).where(*conditions, _SOMEBODY).order_by(*order).limit(1)
+
+
+def look(*, sqlite: bool) -> Callable[[Connection], tuple[bool, bool]]:
+    """Return what asks whether anybody wants to hear of what happens, and whether there is something to be read."""
+    statement = select(_SOMEBODY, or_(_unread(sqlite=sqlite).exists(), _REPLAYS))
+
+    def ask(connection: Connection) -> tuple[bool, bool]:
+        somebody, news = connection.execute(statement).one()
+        return bool(somebody), bool(news)
+
+    return ask
+
+
+def next_due(*, sqlite: bool) -> ScalarSelect[Any]:
+    """Return when something is to be read or sent next, as a subquery: a look in an index for each subscription."""
+    unread = _unread(sqlite=sqlite).subquery()
+    long_ago = literal(datetime(1970, 1, 1, tzinfo=UTC), _MOMENT).label("at")
     first = select(func.min(_lanes.c.due_at)).where(_lanes.c.subscription_id == _subscriptions.c.id).scalar_subquery()
     to_send = (
         select(case((_endpoints.c.held_until > first, _endpoints.c.held_until), else_=first).label("at"))
         .join(_endpoints, _endpoints.c.subscription_id == _subscriptions.c.id)
         .where(_subscriptions.c.state == "active")
     )
-    moments = union_all(select(unread.c.at), replay, to_send).subquery()
+    moments = union_all(select(unread.c.at), select(long_ago).where(_REPLAYS), to_send).subquery()
     return select(func.min(moments.c.at)).scalar_subquery()
 
 

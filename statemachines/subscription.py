@@ -27,6 +27,7 @@ from statemachines.values import Name, Reference, Text
 OVERLAP = timedelta(hours=24)
 """How long messages are signed with the secret before as well, once there is a new one."""
 
+
 class SubscriptionPolicy(Policy):
     """The figures of subscriptions, and of what is sent to them."""
 

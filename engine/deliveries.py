@@ -1,0 +1,258 @@
+"""Webhooks out: delivers transitions to subscriptions, each entity's in order, each at least once.
+
+The fan-out notes in lanes which stretches of whose history a subscription has yet to get. A runner claims a lane for a
+while, sends what it holds one after the other, and notes after each how far it got; if it dies, another sends the last
+message again under the same id. Lanes do not wait for each other, nor does one address for another.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from random import Random
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import Connection, ScalarSelect
+from sqlalchemy.exc import SQLAlchemyError
+
+from engine import telemetry
+from engine.again import write
+from engine.chore import Chore
+from engine.clock import Clock
+from engine.cloudevent import message
+from engine.dispatcher import CommittedBatch, Dispatcher
+from engine.envelope import DispatchError, Envelope, Stale
+from engine.fanout import FanOut, hears_of
+from engine.reports import LEASE, TROUBLED, Report, Reports, Verdict
+from gateways.deliveries import Messenger
+from gateways.port import NoAnswer
+from gateways.signing import SigningSecrets, sign
+from persistence import lanes
+from persistence.bulk import Values
+from persistence.database import CommitUnknown, Database
+from persistence.lanes import Subscriber
+from statemachines.declaration import Actor, Role
+from statemachines.ids import new_id
+from statemachines.registry import Registry
+from statemachines.subscription import OVERLAP, Disable, SubscriptionPolicy, subscription
+
+log = structlog.get_logger("orderly.deliveries")
+
+ACTOR: Final = Actor("deliveries", Role.SYSTEM)
+
+TIMEOUT: Final = timedelta(seconds=15)
+"""How long an attempt may take, once it is known where the host is."""
+
+STRETCH_LIMIT: Final = 20
+"""How many transitions of an entity are delivered before others have their turn."""
+
+
+class Deliveries(Chore):
+    """Delivers for one process.
+
+    Args:
+        database: where histories and lanes stand.
+        dispatcher: where a subscription is disabled.
+        registry: the machines.
+        clock: tells the time.
+        random: for ids, and for pauses that are not all the same.
+        policy: how much may be sent at a time, and what events name as their source.
+        secrets: what messages are signed with.
+        messenger: sends them.
+    """
+
+    name = "deliveries"
+
+    def __init__(
+        self,
+        database: Database,
+        dispatcher: Dispatcher,
+        registry: Registry,
+        clock: Clock,
+        random: Random,
+        policy: SubscriptionPolicy,
+        secrets: SigningSecrets,
+        messenger: Messenger,
+    ) -> None:
+        self._database = database
+        self._dispatcher = dispatcher
+        self._registry = registry
+        self._clock = clock
+        self._random = random
+        self._policy = policy
+        self._secrets = secrets
+        self._messenger = messenger
+        self._fan_out = FanOut(database, clock)
+        self._reports = Reports(database, clock, random)
+        self._running: dict[asyncio.Task[None], str] = {}
+        self._may_have_more: set[str] = set()
+        self._listening = True
+        self._stopping = False
+        self._due = lanes.next_due(sqlite=database.is_sqlite)
+        self._look = lanes.look(sqlite=database.is_sqlite)
+
+    @property
+    def due(self) -> ScalarSelect[Any]:
+        """When something is to be read or sent next."""
+        return self._due
+
+    def wakes_at(self, batch: CommittedBatch) -> datetime | None:
+        """What was just committed is due at once, if anybody wants to hear of it."""
+        history = batch.changes.history
+        self._listening |= any(row["machine"] == subscription.name for row in history)
+        return batch.now if history and self._listening else None
+
+    # -- claiming --------------------------------------------------------------------------------------------------
+
+    async def run(self) -> int:
+        """Read what happened, and begin to send what is due; return how much that was."""
+        self._listening, news = await self._database.look(self._look)
+        read = await self._fan_out.run() if news else 0
+        return read + await self._claim()
+
+    async def _claim(self) -> int:
+        now = self._clock.now()
+        due = [] if self._stopping else await self._database.read(partial(lanes.due_subscribers, now=now))
+        wanted = self._share_out(due)
+        if not wanted:
+            return 0
+        claimed = await write(self._database, partial(_claim, wanted=wanted, now=now))
+        for receiver, lane in claimed:
+            task = asyncio.create_task(self._deliver(receiver, lane), name=f"{receiver.id} {lane['entity_id']}")
+            self._running[task] = receiver.id
+            task.add_done_callback(self._ended)
+        counts = Counter(receiver.id for receiver, _ in claimed)
+        self._may_have_more |= {receiver.id for receiver, most in wanted if counts[receiver.id] >= most}
+        return len(claimed)
+
+    def _share_out(self, due: Sequence[Subscriber]) -> list[tuple[Subscriber, int]]:
+        """Return how many lanes may be claimed for whom; whoever has the least on its way comes first."""
+        on_its_way, left = Counter(self._running.values()), self._policy.concurrency - len(self._running)
+        self._may_have_more = {receiver.id for receiver in due}
+        wanted = []
+        for receiver in sorted(due, key=lambda each: on_its_way[each.id]):
+            most = 1 if receiver.failures >= TROUBLED else self._policy.concurrency_per_address
+            room = min(left, most - on_its_way[receiver.id])
+            if room > 0:
+                self._may_have_more.discard(receiver.id)
+                wanted.append((receiver, room))
+                left -= room
+        return wanted
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        receiver = self._running.pop(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("delivery_lost", lane=task.get_name(), exc_info=error)
+        still = sum(each == receiver for each in self._running.values())
+        if self._may_have_more and still <= self._policy.concurrency_per_address // 2:  # by the handful
+            self.wake()
+
+    async def finish(self) -> None:
+        """Wait until everything that was begun has ended."""
+        while self._running:
+            await asyncio.wait(self._running)
+
+    async def stop(self, grace: timedelta) -> None:
+        """Begin nothing more, and finish what was begun as far as `grace` allows; other processes do the rest later."""
+        self._stopping = True
+        if self._running:
+            await asyncio.wait(self._running, timeout=grace.total_seconds())
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._messenger.aclose()
+
+    # -- one lane --------------------------------------------------------------------------------------------------
+
+    async def _deliver(self, receiver: Subscriber, lane: Values) -> None:
+        """Send a stretch of one entity's history, as far as it is taken."""
+        try:
+            rows = await self._database.read(partial(lanes.stretch, lane=lane, most=STRETCH_LIMIT))
+            asked_for = bool(lane["asked_by"]) and lane["next_version"] == lane["last_version"]
+            for row in rows:
+                if self._stopping:
+                    await self._reports.submit(Report(lane, next_version=row["version"], release=True))
+                    return
+                if asked_for or hears_of(receiver, row["machine"], row["event"], row["entity_id"]):
+                    verdict = await self._send(receiver, lane, row)
+                    if verdict.give_up:
+                        await self._disable(receiver, verdict.give_up, verdict.failing_since, row["event_id"])
+                    if verdict.lane is None:
+                        return
+                    lane = verdict.lane
+            await self._reports.submit(Report(lane, next_version=rows[-1]["version"] + 1, release=True))
+        except (SQLAlchemyError, CommitUnknown, OSError) as error:
+            # The lease will lapse, and the last message be sent again under the same id.
+            log.warning("delivery_not_noted", lane=receiver.id, reason=type(error).__name__)
+
+    async def _send(self, receiver: Subscriber, lane: Values, row: Values) -> Verdict:
+        """Make an attempt to deliver one event, and note what came of it."""
+        began, started = self._clock.now(), time.perf_counter()
+        number = lane["attempts"] + 1
+        status, error, retry_after = None, None, None
+        try:
+            body = message(row, self._registry, self._policy.source)
+            headers = sign(row["event_id"], began, body, self._secrets_of(receiver, began))
+            answer = await self._messenger.post(receiver.url, headers, body, timeout=TIMEOUT, attempt=number)
+            status = answer.status
+            if not 200 <= status < 300:
+                error, retry_after = f"answered {status}", answer.retry_after
+        except NoAnswer as unanswered:
+            error = str(unanswered)
+        except Exception as mistake:
+            log.exception("delivery_failed", subscription=receiver.id, event_id=row["event_id"])
+            error = f"{type(mistake).__name__} before it was sent"
+        outcome = "delivered" if error is None else "failed"
+        telemetry.on_delivery(outcome)
+        delivery = {
+            "id": new_id("dlv", began, self._random),
+            "subscription_id": receiver.id,
+            **{name: row[name] for name in ("event_id", "machine", "entity_id", "version", "event")},
+            "attempt": number,
+            "at": began,
+            "duration_ms": round((time.perf_counter() - started) * 1000),
+            "status": status,
+            "error": error,
+            "outcome": outcome,
+        }
+        report = Report(lane, next_version=row["version"] + 1, delivery=delivery, retry_after=retry_after)
+        return await self._reports.submit(report)
+
+    def _secrets_of(self, receiver: Subscriber, now: datetime) -> list[str]:
+        """Return what a message is signed with: the newest secret, and for a while the one before."""
+        generations = [receiver.secret_generation]
+        if receiver.secret_rotated_at is not None and now < receiver.secret_rotated_at + OVERLAP:
+            generations.append(receiver.secret_generation - 1)
+        return [self._secrets.secret(receiver.id, generation) for generation in generations]
+
+    async def _disable(self, receiver: Subscriber, reason: str, failing_since: datetime | None, cause: str) -> None:
+        """Have nothing more sent to an address that takes nothing, and say so."""
+        log.error("subscription_given_up", subscription=receiver.id, reason=reason)
+        envelope = Envelope(
+            machine=subscription.name,
+            id=receiver.id,
+            event=Disable(reason=reason[:200], failing_since=failing_since or self._clock.now()),
+            actor=ACTOR,
+            cause=cause,
+            expected_version=receiver.version,
+        )
+        try:
+            await self._dispatcher.dispatch(envelope)
+        except Stale:
+            log.info("subscription_changed", subscription=receiver.id)  # it may be another address by now
+        except DispatchError as error:
+            log.warning("subscription_not_disabled", subscription=receiver.id, reason=str(error))
+
+
+def _claim(
+    connection: Connection, wanted: Sequence[tuple[Subscriber, int]], now: datetime
+) -> list[tuple[Subscriber, Values]]:
+    """Claim lanes; of an address that is spared only if nobody else finds out how it is."""
+    claimed = []
+    for receiver, most in wanted:
+        if receiver.failures < TROUBLED or lanes.hold(connection, receiver, now + LEASE):
+            claimed += [(receiver, lane) for lane in lanes.claim(connection, receiver.id, now, now + LEASE, most)]
+    return claimed
