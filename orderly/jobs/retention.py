@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from engine.jobs import Occasion, WorkFailed
 from orderly.schedules import Keeping
-from persistence import inbox, queue, retention
+from persistence import deliveries, inbox, queue, retention
 from statemachines.job import Result
 
 CHUNK = 1000
@@ -42,6 +42,7 @@ class Retention:
             ("idempotency keys", queue.delete_expired_keys, now),
             ("effects", retention.delete_effects, now - keep.effects),
             ("messages of the inbox", inbox.delete_finished, now - keep.inbox),
+            ("deliveries", deliveries.delete_old, now - keep.deliveries),
         ]
         deleted, more = {}, False
         for what, delete, before in kinds:

@@ -5,15 +5,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, insert, select, text
 
 from engine.envelope import Rejected
+from engine.inbox import Message
 from orderly.jobs import retention
-from persistence.tables import TABLES, EffectRow, History, IdempotencyKeyRow
+from persistence.delivery_rows import DeliveryRow
+from persistence.tables import TABLES, EffectRow, History, IdempotencyKeyRow, InboxRow
 from statemachines.declaration import Actor, Role
 from statemachines.job import Hold, Release, Run
 from statemachines.order import Submit
-from tests.conftest import OpenService
+from tests.conftest import NOON, OpenService
 from tests.engine.shop import ANNA, Shop, committed
 
 ROOT = Actor("root", Role.ADMIN)
@@ -65,6 +67,22 @@ async def test_records_go_when_their_time_is_over_and_the_history_stays(archive:
     await archive.service.advance(DAY)
     assert [row["status"] for row in await archive.effects() if row["name"] == "payments.charge"] == ["parked"]
     assert await archive.count(History) > before + 2 * 91
+
+
+async def test_settled_messages_and_the_log_of_webhooks_go_after_a_month(archive: Archive) -> None:
+    ended = NOON + timedelta(hours=1)
+    delivery = {"id": "dlv_1", "subscription_id": "whs_1", "event_id": "evt_1", "machine": "order"}
+    delivery |= {"entity_id": "ord_1", "version": 1, "event": "pay", "attempt": 1, "duration_ms": 1}
+    delivery |= {"outcome": "delivered", "at": ended}
+    await archive.service.database.write(lambda c: c.execute(insert(TABLES[DeliveryRow]), [delivery]))
+    await archive.service.inbox.receive(Message("carrier", "msg_1", {"type": "parcel.weighed"}))
+    await archive.service.settle()
+    assert (await archive.count(InboxRow), await archive.count(DeliveryRow)) == (1, 1)
+
+    await archive.service.advance(30 * DAY)
+    assert (await archive.count(InboxRow), await archive.count(DeliveryRow)) == (1, 1)
+    await archive.service.advance(DAY)
+    assert (await archive.count(InboxRow), await archive.count(DeliveryRow)) == (0, 0)
 
 
 async def test_it_says_how_much_it_deleted(archive: Archive) -> None:
