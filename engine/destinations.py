@@ -8,6 +8,7 @@ that it is down.
 from collections import deque
 from datetime import datetime, timedelta
 from enum import StrEnum
+from math import ceil
 from random import Random
 
 import structlog
@@ -65,6 +66,7 @@ class Breaker:
         self._clock = clock
         self._random = random
         self._calls: deque[tuple[datetime, bool]] = deque()
+        self._failed = 0
         self._probes = 0
         self.reopens_at: datetime | None = None
         """When a destination that is down is tried again."""
@@ -88,13 +90,14 @@ class Breaker:
             elif self._probes >= PROBES:
                 self.reopens_at = None
                 self._calls.clear()
+                self._failed = 0
                 log.warning("circuit_closed", destination=self._destination)
             return
         self._calls.append((now, answered))
+        self._failed += not answered
         while self._calls[0][0] < now - WINDOW:
-            self._calls.popleft()
-        failed = sum(not each for _, each in self._calls)
-        if not answered and len(self._calls) >= ENOUGH_CALLS and failed >= FAILING * len(self._calls):
+            self._failed -= not self._calls.popleft()[1]
+        if not answered and len(self._calls) >= ENOUGH_CALLS and self._failed >= FAILING * len(self._calls):
             self._open(now)
 
     def _open(self, now: datetime) -> None:
@@ -110,22 +113,33 @@ class Destination:
         self.name = name
         self.limits = limits
         self.breaker = Breaker(name, clock, random)
+        self._clock = clock
         self._rates = TokenBuckets(limits.per_second, max(1.0, limits.per_second), clock)
         self._seconds = 1.0
         self.calls = 0
         """Calls that were claimed: those that are being made and those that wait for a place."""
 
     @property
+    def places(self) -> int:
+        """How many more calls may be claimed, as far as it is a matter of how many there are at a time."""
+        if self.is_down:
+            places = min(PROBES, self.limits.concurrency)
+        else:
+            places = self.limits.concurrency * (2 if self._seconds < QUICK else 1)
+        return max(0, places - self.calls)
+
+    @property
+    def ready_at(self) -> datetime | None:
+        """Until when it is left alone or has been called often enough; None if it may be called now."""
+        if self.breaker.circuit is Circuit.OPEN:
+            return self.breaker.reopens_at
+        wait = self._rates.wait(self.name, take=False)
+        return self._clock.now() + timedelta(milliseconds=ceil(wait * 1000)) if wait else None
+
+    @property
     def room(self) -> int:
         """How many more calls may be claimed now."""
-        match self.breaker.circuit:
-            case Circuit.OPEN:
-                return 0
-            case Circuit.HALF_OPEN:
-                places = min(PROBES, self.limits.concurrency)
-            case _:
-                places = self.limits.concurrency * (2 if self._seconds < QUICK else 1)
-        return max(0, min(places - self.calls, self._rates.left(self.name)))
+        return 0 if self.breaker.circuit is Circuit.OPEN else min(self.places, self._rates.left(self.name))
 
     @property
     def is_down(self) -> bool:
@@ -135,22 +149,24 @@ class Destination:
     @property
     def wants_more(self) -> bool:
         """Whether it is worth claiming again: in handfuls if calls are quick, else one by one."""
-        return self.room >= (self.limits.concurrency if self._seconds < QUICK else 1)
+        return self.room >= (self.limits.concurrency if self._seconds < QUICK and not self.is_down else 1)
 
     def begin(self) -> None:
         """Count a call that was claimed."""
         self.calls += 1
         self._rates.wait(self.name)
 
-    def end(self, seconds: float | None = None, *, answered: bool | None = None) -> None:
-        """Count a call that ended.
+    def end(self) -> None:
+        """Count a call that ended, or was not made after all."""
+        self.calls -= 1
+
+    def note(self, seconds: float, *, answered: bool | None) -> None:
+        """Learn from a call that was made.
 
         Args:
-            seconds: how long it took, if it was made.
-            answered: whether it got an answer, if it was made.
+            seconds: how long it took.
+            answered: whether it got an answer; None if what went wrong was not for the other side to answer.
         """
-        self.calls -= 1
-        if seconds is not None:
-            self._seconds += 0.1 * (seconds - self._seconds)
+        self._seconds += 0.1 * (seconds - self._seconds)
         if answered is not None:
             self.breaker.note(answered=answered)

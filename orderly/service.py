@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
-from functools import partial
 from random import Random, SystemRandom
 
 from sqlalchemy import Connection
@@ -15,18 +14,22 @@ from api.keys import Keys
 from engine import telemetry
 from engine.background import Background
 from engine.chore import Chore
-from engine.clock import Clock, SteadyClock, VirtualClock
+from engine.clock import Clock, SteadyClock
+from engine.deliveries import Deliveries
 from engine.dispatcher import Dispatcher
 from engine.effects import EffectRunner
 from engine.inbox import Inbox
 from engine.jobs import Jobs, ScheduledJob
+from engine.stepper import Stepper
 from engine.timers import TimerSweep
 from engine.watchers import Watchers
+from gateways.deliveries import Messenger
+from gateways.signing import SigningSecrets
 from orderly.jobs import scheduled
 from orderly.outside import Outside
 from orderly.settings import Settings
 from orderly.sources import SOURCES
-from persistence import feed, queries, queue, schema
+from persistence import feed, queries, schema
 from persistence.database import Database
 from statemachines.registry import MACHINES, Registry
 
@@ -73,7 +76,22 @@ class Service:
         self.keys = Keys(self.database, clock, settings.pepper())
         self.timers = TimerSweep(self.database, self.dispatcher, self.registry, clock)
         self.inbox = Inbox(self.database, self.dispatcher, self.registry, clock, SOURCES, settings.inbox)
-        self.chores: list[Chore] = [self.effects, self.timers, self.inbox]
+        self.signing_secrets = SigningSecrets(settings.pepper())
+        self.deliveries = Deliveries(
+            self.database,
+            self.dispatcher,
+            self.registry,
+            clock,
+            random,
+            settings.subscription,
+            self.signing_secrets,
+            Messenger(
+                allow_private=settings.subscription.allow_private,
+                connections=settings.subscription.concurrency_per_address,
+            ),
+        )
+        self.chores: list[Chore] = [self.effects, self.timers, self.inbox, self.deliveries]
+        self._stepper = Stepper(self.database, clock, self.chores, settings.poll_interval)
 
     @classmethod
     @asynccontextmanager
@@ -119,6 +137,7 @@ class Service:
                 await service.dispatcher.stop()
         finally:
             await service.outside.aclose()
+            await service.deliveries.aclose()
             await service.database.close()
 
     async def check(self) -> None:
@@ -170,6 +189,7 @@ class Service:
             keys=self.keys,
             inbox=self.inbox,
             webhooks=settings.webhooks.verifiers(),
+            signing_secrets=self.signing_secrets,
             destinations=self.effects.destinations,
             does_work=settings.run_background_work,
             require_idempotency_key=settings.require_idempotency_key,
@@ -188,19 +208,11 @@ class Service:
 
     async def settle(self) -> None:
         """Do everything that is due, and what comes of it, until nothing more can be done now."""
-        while True:
-            done = 0
-            for chore in self.chores:
-                done += await chore.run()
-                await chore.finish()
-            if not done:
-                return
+        await self._stepper.settle()
 
     async def next_due(self) -> datetime | None:
         """Return when something falls due next."""
-        dues = {chore.name: chore.due for chore in self.chores}
-        _, moments = await self.database.look(partial(queue.next_dues, dues=dues))
-        return min((each for each in moments.values() if each), default=None)
+        return await self._stepper.next_due()
 
     async def advance_to(self, moment: datetime) -> None:
         """Move the virtual clock to `moment`, stopping wherever something falls due on the way.
@@ -208,20 +220,11 @@ class Service:
         Raises:
             TypeError: the service has no virtual clock.
         """
-        if not isinstance(self.clock, VirtualClock):
-            raise TypeError("only a virtual clock can be moved")
-        await self.settle()
-        while (now := self.clock.now()) < moment and (due := await self.next_due()) and due <= moment:
-            # What is due already could not be done, for its destination is down or full: it is looked at at every beat.
-            self.clock.advance_to(due if due > now else min(moment, now + self.settings.poll_interval))
-            for chore in self.chores:
-                await chore.tend()
-            await self.settle()
-        self.clock.advance_to(moment)
+        await self._stepper.advance_to(moment)
 
     async def advance(self, span: timedelta) -> None:
         """Move the virtual clock by `span`; see `advance_to`."""
-        await self.advance_to(self.clock.now() + span)
+        await self._stepper.advance(span)
 
 
 @asynccontextmanager

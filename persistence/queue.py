@@ -1,10 +1,11 @@
 """What is due: claiming effects, finding timers. Every statement here is indexed by the time at which rows fall due."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     ScalarSelect,
     Select,
@@ -22,7 +23,6 @@ from sqlalchemy import (
 )
 
 from persistence.bulk import Values, bulk
-from persistence.statements import among, as_keys
 from persistence.tables import TABLES, EffectAttemptRow, EffectRow, IdempotencyKeyRow, TimerRow
 
 _effects = TABLES[EffectRow]
@@ -72,42 +72,64 @@ def claim_effects(
     return sorted(rows, key=lambda row: row["id"])
 
 
-def extend_leases(connection: Connection, ids: Collection[str], until: datetime) -> None:
-    """Keep claimed effects for longer."""
-    sqlite = connection.dialect.name == "sqlite"
-    mine = among(_effects.c.id, "ids", sqlite=sqlite)
-    statement = update(_effects).where(mine, _effects.c.status == "running").values(due_at=until)
-    connection.execute(statement, {"ids": as_keys(ids, sqlite=sqlite)})
+_HELD = and_(
+    _effects.c.id == bindparam("key_id"),
+    _effects.c.status == "running",
+    _effects.c.token == bindparam("key_token"),
+)
+"""Whether a claim still holds."""
+
+
+def _held(rows: Iterable[Values]) -> list[Values]:
+    """Return what names claims, in the order in which everybody locks effects."""
+    return [{"key_id": row["id"], "key_token": row["token"]} for row in sorted(rows, key=lambda row: str(row["id"]))]
+
+
+_EXTEND = update(_effects).where(_HELD).values(due_at=bindparam("until", type_=_effects.c.due_at.type))
+
+
+def extend_leases(connection: Connection, rows: Iterable[Values], until: datetime) -> None:
+    """Keep claimed effects for longer, as far as they were not taken over."""
+    connection.execute(_EXTEND, [{**held, "until": until} for held in _held(rows)])
 
 
 _RELEASED = ("status", "attempts", "due_at", "outcome", "error", "finished_at")
 
 _RELEASE = (
-    update(_effects)
-    .where(
-        and_(
-            _effects.c.id == bindparam("key_id"),
-            _effects.c.status == "running",
-            _effects.c.token == bindparam("key_token"),
-        )
-    )
-    .values({name: bindparam(name, type_=_effects.c[name].type) for name in _RELEASED})
+    update(_effects).where(_HELD).values({name: bindparam(name, type_=_effects.c[name].type) for name in _RELEASED})
 )
 
 
 def release_effects(connection: Connection, rows: Sequence[Values], attempts: Sequence[Values] = ()) -> None:
-    """Give claimed effects back: finished, for another attempt at `due_at`, or parked; note attempts that failed."""
+    """Give claimed effects back: finished, for another attempt at `due_at`, or parked; note attempts that failed.
+
+    What was taken over is left alone, and doing it twice changes nothing.
+    """
     if rows:
-        connection.execute(_RELEASE, rows)
+        by_id = {row["id"]: row for row in rows}
+        connection.execute(
+            _RELEASE, [{**held, **{name: by_id[held["key_id"]][name] for name in _RELEASED}} for held in _held(rows)]
+        )
     if attempts:
-        bulk(connection).insert(TABLES[EffectAttemptRow], attempts)
+        bulk(connection).upsert(TABLES[EffectAttemptRow], attempts)
 
 
-def next_effect(destinations: Iterable[str]) -> ScalarSelect[Any]:
-    """Return when the next effect of any of these destinations falls due, as a subquery: one look in the index each."""
-    looks = [select(_next_of(name).label("due_at")) for name in destinations]
+def next_effect(destinations: Mapping[str, datetime | None]) -> ScalarSelect[Any]:
+    """Return when the next effect falls due, as a subquery: one look in the index for each destination.
+
+    Args:
+        destinations: with the moments before which some of them can't be called.
+    """
+    looks = [select(_not_before(_next_of(name), moment).label("due_at")) for name, moment in destinations.items()]
     nothing = select(literal(None, _effects.c.due_at.type).label("due_at"))
     return select(func.min(union_all(nothing, *looks).subquery().c.due_at)).scalar_subquery()
+
+
+def _not_before(due_at: ScalarSelect[Any], moment: datetime | None) -> ColumnElement[Any]:
+    if moment is None:
+        return due_at
+    earliest = literal(moment, _effects.c.due_at.type)
+    return case((due_at < earliest, earliest), else_=due_at)
 
 
 def due_destinations(connection: Connection, destinations: Sequence[str], now: datetime) -> list[str]:

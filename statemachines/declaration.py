@@ -6,6 +6,7 @@ A declaration is data. `statemachines.machine` checks it, compiles it and answer
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -109,9 +110,9 @@ class Retry:
             attempts: how many were made, at least one.
             chance: from 0 to 1.
         """
-        longest = min(
-            self.longest_delay.total_seconds(), self.first_delay.total_seconds() * self.factor ** (attempts - 1)
-        )
+        longest = self.longest_delay.total_seconds()
+        with suppress(OverflowError):  # after some hundred attempts
+            longest = min(longest, self.first_delay.total_seconds() * self.factor ** (attempts - 1))
         return timedelta(seconds=longest * chance)
 
 

@@ -8,8 +8,10 @@ import structlog
 
 from engine.clock import VirtualClock
 from orderly.service import Service
+from persistence import schema
 from persistence.database import Database
 from tests.engine.shop import Shop
+from tests.engine.works import Works
 from tests.engine.yard import Yard
 
 
@@ -34,3 +36,20 @@ async def yard(database: Database, clock: VirtualClock) -> AsyncIterator[Yard]:
     opened.batches.clear()
     yield opened
     await opened.dispatcher.stop()
+
+
+@pytest.fixture
+async def works(database: Database, clock: VirtualClock) -> AsyncIterator[Works]:
+    """A works with its peer, on each kind of database."""
+    async with Works.open(database, clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def small_works(sqlite_url: str, clock: VirtualClock) -> AsyncIterator[Works]:
+    """A works with its peer on SQLite, for what does not depend on the database."""
+    database = Database(sqlite_url, synchronous="OFF")
+    await schema.migrate(database)
+    async with Works.open(database, clock) as opened:
+        yield opened
+    await database.close()

@@ -237,7 +237,10 @@ ASKED = {
     "one order": lambda c: queries.get_entity(c, ORDER, "ord_00007"),
     "due timers": lambda c: queue.due_timers(c, NOON + timedelta(minutes=20), 500),
     "next dues": lambda c: queue.next_dues(
-        c, {"timers": queue.next_timer(), "effects": queue.next_effect(["payments"])}
+        c, {"timers": queue.next_timer(), "effects": queue.next_effect({"payments": None})}
+    ),
+    "next dues while a destination is down": lambda c: queue.next_dues(
+        c, {"effects": queue.next_effect({"payments": SOON, "mail": None})}
     ),
     "claims": lambda c: queue.claim_effects(c, "payments", SOON, SOON + timedelta(minutes=1), 50),
     "newest effects": lambda c: waiting.list_effects(c, EffectFilter(), 50, None),

@@ -1,0 +1,64 @@
+"""Moving a service by hand, for tests and replays: it does what is due and walks from one due moment to the next."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import partial
+
+from engine.chore import Chore
+from engine.clock import Clock, VirtualClock
+from persistence import queue
+from persistence.database import Database
+
+
+class Stepper:
+    """Does chores when it is told to.
+
+    Args:
+        database: tells what is due.
+        clock: has to be a virtual one to be moved.
+        chores: in the order in which they are done.
+        poll: how often work is looked at that is due and cannot be done yet.
+    """
+
+    def __init__(self, database: Database, clock: Clock, chores: Sequence[Chore], poll: timedelta) -> None:
+        self._database = database
+        self._clock = clock
+        self._chores = chores
+        self._poll = poll
+
+    async def settle(self) -> None:
+        """Do everything that is due, and what comes of it, until nothing more can be done now."""
+        while True:
+            done = 0
+            for chore in self._chores:
+                done += await chore.run()
+                await chore.finish()
+            if not done:
+                return
+
+    async def next_due(self) -> datetime | None:
+        """Return when something falls due next."""
+        dues = {chore.name: chore.due for chore in self._chores}
+        _, moments = await self._database.look(partial(queue.next_dues, dues=dues))
+        return min((each for each in moments.values() if each), default=None)
+
+    async def advance_to(self, moment: datetime) -> None:
+        """Move the virtual clock to `moment`, stopping wherever something falls due on the way.
+
+        Raises:
+            TypeError: the clock is no virtual one.
+        """
+        if not isinstance(self._clock, VirtualClock):
+            raise TypeError("only a virtual clock can be moved")
+        await self.settle()
+        while (now := self._clock.now()) < moment and (due := await self.next_due()) and due <= moment:
+            # What is due already could not be done: others hold it, or it failed. It is looked at at every beat.
+            self._clock.advance_to(due if due > now else min(moment, now + self._poll))
+            for chore in self._chores:
+                await chore.tend()
+            await self.settle()
+        self._clock.advance_to(moment)
+
+    async def advance(self, span: timedelta) -> None:
+        """Move the virtual clock by `span`; see `advance_to`."""
+        await self.advance_to(self._clock.now() + span)
