@@ -108,7 +108,6 @@ def _stripe(port: int) -> dict[str, str]:
         "ORDERLY_PAYMENTS__GATEWAY": "stripe",
         "ORDERLY_PAYMENTS__SECRET_KEY": "sk_test_benchmark",
         "ORDERLY_PAYMENTS__URL": f"http://127.0.0.1:{port}",
-        "ORDERLY_PAYMENTS__CONNECTIONS": str(2 * CONCURRENCY),
         "ORDERLY_DESTINATIONS__PAYMENTS__CONCURRENCY": str(CONCURRENCY),
     }
 

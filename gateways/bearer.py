@@ -14,9 +14,6 @@ from gateways.quoting import quoted
 OUR_FAULT = frozenset({401, 403, 407})
 """Statuses that speak of our credentials: as with a redirection, a person corrects the settings and all is well."""
 
-CONNECTIONS = 1000
-"""As many calls as a destination's own limit may ever let through at a time."""
-
 
 class BearerSettings(BaseModel):
     """Where an API is, and the token it knows us by."""
@@ -86,7 +83,7 @@ class BearerApi:
         self._token = settings.token
         token = settings.token.get_secret_value()
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._peer = HttpPeer(settings.url, headers=headers, connections=CONNECTIONS, silence=silence)
+        self._peer = HttpPeer(settings.url, headers=headers, silence=silence)
 
     async def post(self, path: str, body: Mapping[str, JsonValue], attempt: Attempt) -> HttpAnswer | Refused:
         """Post a body under the attempt's idempotency key.

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
-from gateways.bearer import CONNECTIONS, OUR_FAULT, judged
+from gateways.bearer import OUR_FAULT, judged
 from gateways.http import HttpPeer
 from gateways.port import Answer, Attempt, Done, Handlers, NoAnswer, Refused
 from gateways.privacy import is_private
@@ -39,7 +39,7 @@ class SlackChat:
 
     def __init__(self, settings: ChatSettings) -> None:
         self._url = settings.url
-        self._peer = HttpPeer(settings.url.get_secret_value(), connections=CONNECTIONS)
+        self._peer = HttpPeer(settings.url.get_secret_value())
         self.aclose = self._peer.aclose
 
     @property

@@ -39,6 +39,9 @@ READ_TIMEOUT = timedelta(seconds=10)
 KEPT_ALIVE = timedelta(seconds=30)
 """How long an idle connection is used again."""
 
+CONNECTIONS = 1000
+"""How many calls may be made to a peer at a time: never fewer than the engine may let through to one destination."""
+
 BODY_LIMIT = 1024 * 1024
 """The most bytes that an answer's body may have."""
 
@@ -117,7 +120,7 @@ class HttpPeer:
     Args:
         base_url: where its paths begin, for example ``https://api.example.com/v1``.
         headers: sent with every request.
-        connections: how many calls may be made at a time; at least the concurrency limit of the effects that use it.
+        connections: how many calls may be made at a time.
         silence: how long the peer may be silent.
         server_name: whom the certificate has to name, if the address names nobody.
         status_only: whether the status is all that matters of an answer: it is returned whatever it is, and a body that
@@ -132,7 +135,7 @@ class HttpPeer:
         base_url: str,
         *,
         headers: Mapping[str, str] | None = None,
-        connections: int = 20,
+        connections: int = CONNECTIONS,
         silence: timedelta = READ_TIMEOUT,
         server_name: str | None = None,
         status_only: bool = False,

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from gateways.signatures import standard_key
+from statemachines.subscription import OVERLAP
 
 
 class SigningSecrets:
@@ -27,6 +28,13 @@ class SigningSecrets:
         """Return a receiver's secret, as ``whsec_`` and the base64 of 32 bytes."""
         key = hmac.digest(self._master, f"{receiver}:{generation}".encode(), hashlib.sha256)
         return f"whsec_{base64.b64encode(key).decode()}"
+
+    def valid(self, receiver: str, generation: int, rotated_at: datetime | None, now: datetime) -> list[str]:
+        """Return the secrets that messages are signed with: the newest, and for a while the one before."""
+        generations = [generation]
+        if rotated_at is not None and now < rotated_at + OVERLAP:
+            generations.append(generation - 1)
+        return [self.secret(receiver, each) for each in generations]
 
 
 def sign(message_id: str, at: datetime, body: bytes, secrets: Iterable[str]) -> dict[str, str]:

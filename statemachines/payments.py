@@ -5,11 +5,12 @@ let go (`VOID`). What was taken is given back in one piece or in several (`REFUN
 token, never a card number.
 """
 
+from datetime import timedelta
 from typing import Annotated
 
 from pydantic import BaseModel
 
-from statemachines.declaration import Effect, Event
+from statemachines.declaration import Effect, Event, Retry
 from statemachines.privacy import PRIVATE
 from statemachines.values import Amount, Currency, Name, PaymentToken, PositiveAmount, Url
 
@@ -137,10 +138,20 @@ class RefundArguments(BaseModel):
     order: str
 
 
-CHARGE = Effect("payments.charge", ChargeArguments, ok=Charged, failed=Declined, action=CustomerActionRequired)
-AUTHORIZE = Effect(
-    "payments.authorize", AuthorizeArguments, ok=Authorized, failed=Declined, action=CustomerActionRequired
+PATIENCE = Retry(attempts=300, within=timedelta(hours=23))
+"""Money is not given up soon; but never later than gateways remember idempotency keys, which is a day."""
+
+CHARGE = Effect(
+    "payments.charge", ChargeArguments, ok=Charged, failed=Declined, action=CustomerActionRequired, retry=PATIENCE
 )
-CAPTURE = Effect("payments.capture", CaptureArguments, ok=Captured, failed=CaptureFailed)
-VOID = Effect("payments.void", VoidArguments, ok=Voided, failed=VoidFailed)
-REFUND = Effect("payments.refund", RefundArguments, ok=Refunded, failed=RefundFailed)
+AUTHORIZE = Effect(
+    "payments.authorize",
+    AuthorizeArguments,
+    ok=Authorized,
+    failed=Declined,
+    action=CustomerActionRequired,
+    retry=PATIENCE,
+)
+CAPTURE = Effect("payments.capture", CaptureArguments, ok=Captured, failed=CaptureFailed, retry=PATIENCE)
+VOID = Effect("payments.void", VoidArguments, ok=Voided, failed=VoidFailed, retry=PATIENCE)
+REFUND = Effect("payments.refund", RefundArguments, ok=Refunded, failed=RefundFailed, retry=PATIENCE)

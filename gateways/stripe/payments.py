@@ -57,7 +57,7 @@ class StripePayments:
             "Authorization": f"Bearer {self._secret.get_secret_value()}",
             "Stripe-Version": settings.api_version,
         }
-        self._peer = HttpPeer(f"{settings.url.rstrip('/')}/v1", headers=headers, connections=settings.connections)
+        self._peer = HttpPeer(f"{settings.url.rstrip('/')}/v1", headers=headers)
         self._way_back = {"return_url": settings.return_url} if settings.return_url else {}
 
     @property

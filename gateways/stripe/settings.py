@@ -39,4 +39,3 @@ class StripeSettings(BaseModel):
         description="where banks send customers back to who had to confirm a payment; without it only cards are taken, "
         "and the shop's page has to ask for the confirmation through Stripe's own script",
     )
-    connections: int = Field(20, ge=1, le=1000, description="how many requests are made at a time")

@@ -29,7 +29,7 @@ async def bought(shop: Shop, email: str | None = None, method: str = "tok_approv
 async def unanswered(shop: Shop) -> tuple[str, str]:
     """Return an order whose payment was given up, and the effect."""
     order = await bought(shop, method="tok_timeout")
-    await shop.service.advance(timedelta(hours=2))
+    await shop.service.advance(CHARGE.retry.within)
     return order, await effect_of(shop, order, CHARGE.name)
 
 
@@ -126,8 +126,8 @@ async def test_a_forged_cursor_is_refused(shop: Shop) -> None:
 async def test_one_is_shown_with_what_was_asked_and_how_attempts_failed_but_without_the_token(any_shop: Shop) -> None:
     _, charge = await unanswered(any_shop)
     detail = await shown(any_shop, charge)
-    assert (detail["status"], detail["attempts"]) == ("parked", CHARGE.retry.attempts)
-    assert len(detail["failures"]) == CHARGE.retry.attempts
+    assert detail["status"] == "parked"
+    assert len(detail["failures"]) == detail["attempts"] > 100
     assert {each["error"] for each in detail["failures"]} == {"the sandbox does not answer"}
     begins = [each["began_at"] for each in detail["failures"]]
     assert begins == sorted(begins, reverse=True)

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from engine.effects import LEASE
+from engine.effects import LEASE, LOST_LIMIT
 from engine.envelope import Claim, Envelope, Superseded
 from persistence import queue
 from statemachines.declaration import Actor, Role
@@ -60,13 +60,10 @@ async def test_the_token_says_how_a_refund_ends(mugs: Shop, method, refunded) ->
 
 async def test_an_effect_without_an_answer_is_parked_after_its_last_attempt_and_blocks_nobody(mugs: Shop) -> None:
     silent, lively = await mugs.paying("tok_timeout", MUG=1), await mugs.paying(MUG=1)
-    await mugs.service.advance(timedelta(hours=2))
+    await mugs.service.advance(CHARGE.retry.within)
     parked, done = sorted(await mugs.effects(), key=lambda effect: effect["status"], reverse=True)
-    assert (parked["status"], parked["attempts"], parked["error"]) == (
-        "parked",
-        CHARGE.retry.attempts,
-        "the sandbox does not answer",
-    )
+    assert (parked["status"], parked["error"]) == ("parked", "the sandbox does not answer")
+    assert 100 < parked["attempts"] < CHARGE.retry.attempts
     assert done["status"] == "done"
     assert (await mugs.state(silent), await mugs.state(lively)) == ("paying", "processing")
     assert await mugs.service.next_due() == NOON + OrderPolicy().gateway_patience
@@ -101,9 +98,9 @@ async def test_the_effect_of_a_dead_runner_is_taken_again_after_its_lease_and_do
     assert await mugs.story("order", order) == ["create", "submit", "pay", "charged"]
 
 
-async def test_an_effect_that_kills_its_runners_is_parked_after_its_last_attempt(mugs: Shop) -> None:
+async def test_an_effect_that_kills_its_runners_is_parked(mugs: Shop) -> None:
     order = await mugs.paying(MUG=1)
-    for _ in range(CHARGE.retry.attempts):
+    for _ in range(LOST_LIMIT):
         assert len(await claims(mugs)) == 1
         mugs.service.clock.advance(LEASE)
     await mugs.service.settle()
