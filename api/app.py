@@ -7,9 +7,11 @@ from litestar import Litestar, Router
 
 from api import chronicle, entities, system, transitions
 from api.context import Context, authorise
+from api.deliveries import deliveries
 from api.destinations import destinations
 from api.documentation import documentation
 from api.effects import effects
+from api.feed import feed
 from api.gate import Gate, Limits
 from api.inbox import inbox
 from api.openapi import describe
@@ -40,6 +42,8 @@ def create_app(context: Context, random: Random, limits: Limits) -> Gate:
             inbox(context),
             effects(context),
             timers(context),
+            deliveries(context),
+            feed(context),
             destinations(context),
             system.service(context),
             documentation(description),

@@ -15,6 +15,7 @@ from engine.dispatcher import Dispatcher
 from engine.inbox import Inbox
 from engine.watchers import Watchers
 from gateways.signatures import Scheme
+from gateways.signing import SigningSecrets
 from persistence.database import Database
 from statemachines.declaration import Actor, Role
 from statemachines.registry import Registry
@@ -41,6 +42,8 @@ class Context:
     inbox: Inbox
     webhooks: Mapping[str, Scheme]
     """What verifies messages, by who sends them."""
+    signing_secrets: SigningSecrets
+    """What messages to subscriptions are signed with."""
     destinations: Mapping[str, Destination]
     """What this process calls, by name."""
     does_work: bool

@@ -60,6 +60,7 @@ def describe(application: Litestar, registry: Registry) -> Json:
             {"name": "inbox", "description": "What came in by webhook or from other programs, and what became of it."},
             {"name": "effects", "description": "What is asked of the outside world, and how it stands."},
             {"name": "timers", "description": "What will happen by itself, and when."},
+            {"name": "events", "description": "Everything that happens, in one order."},
             {"name": "destinations", "description": "The gateways that effects call, as one process sees them."},
             {"name": "service", "description": "How the service itself is."},
         ],

@@ -128,7 +128,7 @@ async def _raise(
     outcome = await raise_event(context, machine, request, entity_id, event, idempotency_key, if_match)
     # In the declaration's order: an answer that was kept may come back from the database in another.
     entity = {name: outcome.entity[name] for name in machine.entity.model_fields if name in outcome.entity}
-    seconds, applied = _read_wait(context, prefer), {}
+    seconds, applied = read_wait(context, prefer), {}
     if seconds is not None:
         applied["Preference-Applied"] = f"wait={seconds}"
         if machine.is_waiting(outcome.state):
@@ -139,7 +139,8 @@ async def _raise(
     return Response(msgspec.json.encode(entity), status_code=status, headers=headers, media_type="application/json")
 
 
-def _read_wait(context: Context, prefer: str | None) -> int | None:
+def read_wait(context: Context, prefer: str | None) -> int | None:
+    """Return for how many seconds a caller would like its answer held, as far as it may be; None if it says nothing."""
     match = _WAIT.search(prefer) if prefer else None
     return min(int(match[1].strip('"')), int(context.longest_wait.total_seconds())) if match else None
 

@@ -37,7 +37,7 @@ from persistence.lanes import Subscriber
 from statemachines.declaration import Actor, Role
 from statemachines.ids import new_id
 from statemachines.registry import Registry
-from statemachines.subscription import OVERLAP, Disable, SubscriptionPolicy, subscription
+from statemachines.subscription import Disable, SubscriptionPolicy, subscription
 
 log = structlog.get_logger("orderly.deliveries")
 
@@ -195,7 +195,8 @@ class Deliveries(Chore):
         status, error, retry_after = None, None, None
         try:
             body = message(row, self._registry, self._policy.source)
-            headers = sign(row["event_id"], began, body, self._secrets_of(receiver, began))
+            secrets = self._secrets.valid(receiver.id, receiver.secret_generation, receiver.secret_rotated_at, began)
+            headers = sign(row["event_id"], began, body, secrets)
             answer = await self._messenger.post(receiver.url, headers, body, timeout=TIMEOUT, attempt=number)
             status = answer.status
             if not 200 <= status < 300:
@@ -220,13 +221,6 @@ class Deliveries(Chore):
         }
         report = Report(lane, next_version=row["version"] + 1, delivery=delivery, retry_after=retry_after)
         return await self._reports.submit(report)
-
-    def _secrets_of(self, receiver: Subscriber, now: datetime) -> list[str]:
-        """Return what a message is signed with: the newest secret, and for a while the one before."""
-        generations = [receiver.secret_generation]
-        if receiver.secret_rotated_at is not None and now < receiver.secret_rotated_at + OVERLAP:
-            generations.append(receiver.secret_generation - 1)
-        return [self._secrets.secret(receiver.id, generation) for generation in generations]
 
     async def _disable(self, receiver: Subscriber, reason: str, failing_since: datetime | None, cause: str) -> None:
         """Have nothing more sent to an address that takes nothing, and say so."""

@@ -3,8 +3,12 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import chain
 
 from engine.dispatcher import CommittedBatch
+
+ANYTHING = "", ""
+"""Stands for whatever changes here; of what other processes change nothing is heard under it."""
 
 
 class Watchers:
@@ -15,7 +19,8 @@ class Watchers:
 
     def on_commit(self, batch: CommittedBatch) -> None:
         """Wake those who wait for the entities that a batch changed."""
-        self.wake((record["machine"], record["entity_id"]) for record in batch.changes.history)
+        changed = ((record["machine"], record["entity_id"]) for record in batch.changes.history)
+        self.wake(chain(changed, [ANYTHING] if batch.changes.history else []))
 
     def wake(self, entities: Iterable[tuple[str, str]]) -> None:
         """Wake those who wait for any of the entities, each given by its machine and id."""

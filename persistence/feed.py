@@ -13,7 +13,7 @@ in the order of their versions, even where transaction ids do not.
 Ids of transactions begin anew in another cluster. After a restore of a dump `continue_order` adds to all that follow.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -23,6 +23,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, bindparam, literal
 from persistence.bulk import Values
 from persistence.queries import BadCursor, cursor_of, read_cursor
 from persistence.tables import TABLES, History
+from statemachines.patterns import matches
 
 _history = TABLES[History]
 
@@ -55,6 +56,10 @@ class Place(NamedTuple):
         """The place as text, for those who come back later."""
         return cursor_of(*self)
 
+
+SCAN_STEP: Final = 1000
+SCAN_STEPS: Final = 10
+"""How many transitions are looked through for a page, and how often, before it is given out as it is."""
 
 BEGINNING: Final = Place(0, 0)
 """Before the first transition."""
@@ -106,6 +111,33 @@ def rows_at(connection: Connection, places: Sequence[Place]) -> list[Values]:
     statement = select(_history).where(_history.c.seq.in_([place.seq for place in places]))
     rows: list[Values] = [dict(row) for row in connection.execute(statement).mappings()]
     return sorted(rows, key=lambda row: (row["commit_order"], row["seq"]))
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPage:
+    """Some of what happened, and how far the stream was read for it."""
+
+    rows: Sequence[Values]
+    place: Place
+    more: bool
+    """Whether there may be more behind it already."""
+
+
+def page(connection: Connection, after: Place, patterns: Collection[str], limit: int) -> FeedPage:
+    """Return up to `limit` transitions behind a place that the patterns mean; fewer if they are few and far between."""
+    step = limit + 1 if "*" in patterns else SCAN_STEP
+    found: list[Place] = []
+    for _ in range(SCAN_STEPS):
+        entries = scan(connection, after, step)
+        for entry in entries:
+            if matches(patterns, entry.machine, entry.event):
+                if len(found) == limit:
+                    return FeedPage(rows_at(connection, found), after, more=True)
+                found.append(entry.place)
+            after = entry.place
+        if len(entries) < step:
+            return FeedPage(rows_at(connection, found), after, more=False)
+    return FeedPage(rows_at(connection, found), after, more=True)
 
 
 # -- another cluster -----------------------------------------------------------------------------------------------

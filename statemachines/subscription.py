@@ -12,7 +12,7 @@ from typing import ClassVar, Self
 from urllib.parse import urlsplit
 
 import pydantic
-from pydantic import AwareDatetime, PrivateAttr
+from pydantic import PrivateAttr
 from sqlalchemy import JSON, CheckConstraint
 from sqlmodel import Field
 
@@ -22,7 +22,7 @@ from statemachines.hosts import EndpointUrl, why_not_public
 from statemachines.machine import Machine
 from statemachines.messages import SEND_MAIL, MailAddress, SubscriptionDisabled, mail
 from statemachines.patterns import Patterns, first_unknown
-from statemachines.values import Name, Reference, Text
+from statemachines.values import Moment, Name, Reference, Text
 
 OVERLAP = timedelta(hours=24)
 """How long messages are signed with the secret before as well, once there is a new one."""
@@ -120,7 +120,7 @@ class Redeliver(Event, by=[Role.MERCHANT]):
 class RedeliverSince(Event, by=[Role.MERCHANT]):
     """Have everything delivered again that happened since a moment and that the patterns mean."""
 
-    since: AwareDatetime
+    since: Moment
 
 
 class Disable(Event, by=[Role.SYSTEM]):

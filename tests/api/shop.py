@@ -78,6 +78,12 @@ class Shop:
         assert answer.is_success, answer.text
         return str(answer.json()["id"])
 
+    async def subscribed(self, url: str = "https://erp.example/hook", *patterns: str) -> str:
+        """Have events delivered to an address."""
+        answer = await self.merchant.post("/subscriptions", json={"url": url, "patterns": patterns or ["*"]})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
     # -- when
 
     async def pay(

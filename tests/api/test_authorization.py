@@ -20,7 +20,8 @@ OPEN = {"live", "ready", "receive_webhook"}
 INTERVENTIONS = {"retry_effect", "cancel_effect", "fire_timer", "postpone_timer", "cancel_timer"}
 FOR_ADMINS = {"create_key", "list_keys", "revoke_key", "replay_inbox_row", "dismiss_inbox_row"} | INTERVENTIONS
 FOR_ALL = {"list_machines", "get_machine", "whoami"}
-FOR_OPERATORS = {"metrics"}
+FOR_OPERATORS = {"metrics", "list_events", "list_deliveries"}
+FOR_MERCHANTS = {"get_subscription_secret"}
 FOR_STAFF = {"list_inbox", "get_inbox_row", "list_effects", "get_effect", "list_timers", "list_destinations"}
 LOOKS = (
     "list_{plural}",
@@ -57,6 +58,7 @@ def declared(service: Service) -> dict[str, set[str] | None]:
     table |= {name: {"admin"} for name in FOR_ADMINS}
     table |= dict.fromkeys(FOR_ALL, HTTP_ROLES)
     table |= {name: {"admin", "merchant"} for name in FOR_OPERATORS}
+    table |= {name: {"merchant"} for name in FOR_MERCHANTS}
     table |= {name: {"admin", "merchant", "approver"} for name in FOR_STAFF}
     for machine in service.registry:
         for look in LOOKS:
