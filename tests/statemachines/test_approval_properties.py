@@ -6,85 +6,23 @@ from random import Random
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
-from statemachines.approval import Abstain, Approve, Delegate, Reject, RequestChanges, Resubmit, Withdraw
+from statemachines.approval import Approve
 from statemachines.approval import approval as machine
 from statemachines.approval.voting import fingerprint, levels_of
-from statemachines.decision import Accepted, Decision
-from statemachines.declaration import Actor, Event, Role
 from statemachines.trial import Trial
 from tests.statemachines.office import Office, approver
+from tests.statemachines.week import PEOPLE, REQUESTER, AnyWeek
 
 STEPS = 60
-PEOPLE = [f"p{number}" for number in range(9)]
-REQUESTER = "p0"
-
-
-class AnyWeek:
-    """People vote, hand votes on, change and wait as they like; some of them with the requester's name on their key."""
-
-    def __init__(self, random: Random) -> None:
-        self.random = random
-        self.office = Office(levels=self.levels(), escalate_to=random.sample(PEOPLE, random.randint(0, 3)))
-
-    def levels(self) -> list[dict[str, object]]:
-        """Make up one to three levels, of people named or of everybody."""
-        people = self.random.sample(PEOPLE, len(PEOPLE))
-        levels: list[dict[str, object]] = []
-        for number in range(self.random.randint(1, 3)):
-            named = [people.pop() for _ in range(self.random.choice([0, 1, 2, 3]))]
-            named = [] if REQUESTER in named else named
-            quorum = self.random.randint(1, len(named) or 3)
-            above = self.random.choice([{}, {}, {"EUR": 100}]) if number else {}
-            rejections = self.random.randint(1, 2)
-            levels.append(
-                {"name": f"{number}", "approvers": named, "quorum": quorum, "above": above, "rejections": rejections}
-            )
-        return levels
-
-    def begin(self) -> None:
-        self.office.asked(self.random.choice([50, 150]), by=Actor(REQUESTER, Role.MERCHANT))
-
-    def step(self) -> str:
-        """Let one thing happen and say what."""
-        if self.random.random() < 0.05:
-            hours = self.random.choice([10, 25, 49])
-            self.office.wait(hours=hours)
-            return f"{hours} hours pass"
-        name = self.random.choice(PEOPLE)
-        actor = Actor(name, self.random.choice([Role.APPROVER] * 12 + [Role.MERCHANT, Role.ADMIN, Role.SYSTEM]))
-        event = self.event()
-        if isinstance(event, Resubmit | Withdraw):
-            actor = Actor(self.random.choice([REQUESTER, REQUESTER, name]), Role.MERCHANT)
-        return f"{actor} {event!r}: {self.tell(event, actor)}"
-
-    def event(self) -> Event:
-        round_ = self.random.choice([self.office.approval.round] * 9 + [1])
-        chance = self.random.random()
-        if chance < 0.5:
-            return Approve(round=round_)
-        if chance < 0.75:
-            return Delegate(to=self.random.choice(PEOPLE))
-        if chance < 0.85:
-            return Resubmit(amount=self.random.choice([50, 150]), description=f"trip {self.random.randrange(9)}")
-        if chance < 0.86:
-            return Withdraw()
-        kind = self.random.choice([Reject, Abstain, Abstain, RequestChanges])
-        return kind.model_validate({"round": round_, **({} if kind is Abstain else {"reason": "no"})})
-
-    def tell(self, event: Event, actor: Actor) -> Decision:
-        before, after = self.office.approval.model_copy(), self.office.approval
-        decision = self.office.tell(after, event, actor)
-        assert after.version == before.version + isinstance(decision, Accepted)
-        return decision
 
 
 @given(st.randoms(use_true_random=True))
 @settings(max_examples=250, deadline=None)
 def test_nothing_is_approved_without_enough_others_on_every_level(random: Random) -> None:
     week = AnyWeek(random)
-    week.begin()
     for _ in range(STEPS):
-        note(week.step())
+        what = week.choose()
+        note(f"{what}: {week.happens(what)}")
         nobody_votes_twice_or_on_their_own_request(week.office)
         everybody_has_one_vote_at_most(week.office)
         an_end_is_one_that_the_votes_account_for(week.office)
