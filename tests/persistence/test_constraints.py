@@ -48,6 +48,13 @@ async def run(database: Database, sql: str) -> int:
     return await database.write(lambda connection: connection.execute(text(sql)).rowcount)
 
 
+def vote(**values: str) -> str:
+    """Return what adds a vote of oscar's in a second round, like the one that there is but for these values."""
+    names = ("approval_id", "requested_by", "level", "choice", "comment", "fingerprint", "at")
+    columns = {name: name for name in names} | {"round": "2", "person": "'oscar'", "seat": "'oscar'"} | values
+    return f"INSERT INTO approval_votes ({', '.join(columns)}) SELECT {', '.join(columns.values())} FROM approval_votes"
+
+
 @pytest.mark.parametrize("statement", ["UPDATE history SET reason = 'better'", "DELETE FROM history"])
 async def test_history_is_never_changed_or_removed(filled, statement) -> None:
     with pytest.raises(DBAPIError, match="append-only"):
@@ -87,6 +94,15 @@ async def test_history_is_never_emptied(filled) -> None:
         ("ck_effects_status", "UPDATE effects SET status = 'lost'"),
         ("ck_effects_attempts", "UPDATE effects SET attempts = -1"),
         ("ck_api_keys_role", "UPDATE api_keys SET role = 'system'"),
+        ("ck_approvals_amount", "UPDATE approvals SET amount = -1"),
+        ("ck_approvals_currency", "UPDATE approvals SET currency = NULL"),
+        ("ck_approvals_round", "UPDATE approvals SET round = 0"),
+        ("ck_approvals_level", "UPDATE approvals SET level = 0"),
+        ("ck_approval_seats_requested_by", "UPDATE approval_seats SET person = requested_by"),
+        ("ck_approval_seats_requested_by", "UPDATE approval_seats SET holder = requested_by"),
+        ("ck_approval_votes_requested_by", vote(person="requested_by")),
+        ("ck_approval_votes_requested_by", vote(seat="requested_by")),
+        ("ck_approval_votes_choice", vote(choice="'perhaps'")),
     ],
 )
 async def test_no_row_breaks_a_rule_of_the_business(filled, constraint, statement) -> None:
@@ -97,8 +113,8 @@ async def test_no_row_breaks_a_rule_of_the_business(filled, constraint, statemen
 @pytest.mark.parametrize(
     "statement",
     [
-        "INSERT INTO order_lines SELECT 'nobody', 1, sku, 1, 1, 0 FROM order_lines",
-        "INSERT INTO order_lines SELECT order_id, 7, 'NOTHING', 1, 1, 0 FROM order_lines",
+        "INSERT INTO order_lines SELECT 'nobody', 1, sku, 1, 1, 0, name FROM order_lines",
+        "INSERT INTO order_lines SELECT order_id, 7, 'NOTHING', 1, 1, 0, name FROM order_lines",
     ],
 )
 async def test_a_line_belongs_to_an_order_and_names_a_product(filled, statement) -> None:
@@ -106,22 +122,50 @@ async def test_a_line_belongs_to_an_order_and_names_a_product(filled, statement)
         await run(filled, statement)
 
 
+@pytest.mark.parametrize("again", [{"person": "person"}, {"seat": "seat"}])
+async def test_nobody_votes_twice_in_a_round_nor_in_one_seat(filled, again) -> None:
+    with pytest.raises(IntegrityError, match=r"approval_votes"):
+        await run(filled, vote(round="round", **again))
+
+
+async def test_a_vote_knows_who_asked(filled) -> None:
+    with pytest.raises(IntegrityError, match=r"(?i)foreign key"):
+        await run(filled, vote(requested_by="'somebody else'"))
+
+
+@pytest.mark.parametrize("statement", ["UPDATE approval_votes SET choice = 'approve'", "DELETE FROM approval_votes"])
+async def test_votes_are_never_changed_or_removed(filled, statement) -> None:
+    with pytest.raises(DBAPIError, match="votes are never changed or removed"):
+        await run(filled, statement)
+
+
+async def test_an_entity_waits_for_one_approval_of_a_kind(filled) -> None:
+    columns = "version, created_at, state_since, kind, reference, machine, description, fingerprint, requested_by"
+    columns += ", round, level, levels"
+    waiting = f"SELECT '{{}}', 'pending', {columns} FROM approvals"
+    twice = f"{waiting.format('a2')} UNION ALL {waiting.format('a3')}"
+    with pytest.raises(IntegrityError, match="approvals"):
+        await run(filled, f"INSERT INTO approvals (id, state, {columns}) {twice}")
+
+
 async def test_versions_of_history_begin_with_one(filled) -> None:
     with pytest.raises(IntegrityError, match="ck_history_version"):
-        await run(filled, f"INSERT INTO history SELECT 2, 'e2', machine, entity_id, 0, {_REST}")
+        await run(filled, f"{_HISTORY} SELECT 2, 'e2', machine, entity_id, 0, {_REST}")
 
 
 async def test_one_event_is_one_row_of_history(filled) -> None:
     with pytest.raises(IntegrityError, match="event_id"):
-        await run(filled, f"INSERT INTO history SELECT 2, event_id, machine, 'another', 1, {_REST}")
+        await run(filled, f"{_HISTORY} SELECT 2, event_id, machine, 'another', 1, {_REST}")
 
 
 async def test_one_version_is_one_row_of_history(filled) -> None:
     with pytest.raises(IntegrityError, match="version"):
-        await run(filled, f"INSERT INTO history SELECT 2, 'e2', machine, entity_id, version, {_REST}")
+        await run(filled, f"{_HISTORY} SELECT 2, 'e2', machine, entity_id, version, {_REST}")
 
 
-_REST = "event, source, target, actor, cause, reason, payload, at FROM history"
+_NAMES = "event, source, target, actor, cause, reason, payload, at"
+_HISTORY = f"INSERT INTO history (seq, event_id, machine, entity_id, version, {_NAMES})"
+_REST = f"{_NAMES} FROM history"
 
 
 async def test_an_integer_beyond_64_bits_never_becomes_a_float(filled) -> None:
