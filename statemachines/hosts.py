@@ -1,7 +1,7 @@
 """Which hosts are public: what this program may be made to call by somebody else's address."""
 
 import re
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Annotated
 
 from pydantic import Field
@@ -22,14 +22,17 @@ EndpointUrl = Annotated[
 
 Address = IPv4Address | IPv6Address
 
-_TRANSLATED = (
-    IPv6Network("64:ff9b::/96"),  # NAT64 (RFC 6052)
-    IPv6Network("64:ff9b:1::/48"),  # NAT64 of one's own network (RFC 8215)
-    IPv6Network("2002::/16"),  # 6to4 (RFC 3056)
-    IPv6Network("2001::/32"),  # Teredo (RFC 4380)
-    IPv6Network("::/96"),  # IPv4-compatible, out of use (RFC 4291, 2.5.5.1)
+_UNICAST = IPv6Network("2000::/3")
+"""What is given out of IPv6 (RFC 4291, 2.4). Beyond it are, among others, the addresses of NAT64 (RFC 6052)."""
+
+_SPECIAL = (
+    IPv4Network("192.0.0.0/24"),  # for protocols (RFC 6890)
+    IPv4Network("192.88.99.0/24"),  # once 6to4 relays (RFC 7526)
+    IPv6Network("2001::/23"),  # for protocols, Teredo among them (RFC 2928, 4380)
+    IPv6Network("2002::/16"),  # 6to4, behind which any IPv4 address may stand (RFC 3056)
+    IPv6Network("3fff::/20"),  # for documentation (RFC 9637)
 )
-"""Addresses that hold an IPv4 address, behind which anything may stand."""
+"""Addresses with a purpose of their own, as far as the library does not know of it."""
 
 _LOCAL_NAMES = ("localhost", "local", "internal", "intranet", "lan", "home.arpa")
 """Names that lead nowhere but into a network of one's own, and whatever ends in them (RFC 6761, 6762, 8375)."""
@@ -42,11 +45,10 @@ def is_public(address: Address) -> bool:
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
             return is_public(address.ipv4_mapped)
-        if address.is_site_local or any(address in network for network in _TRANSLATED):
+        if address not in _UNICAST:
             return False
-    return address.is_global and not (
-        address.is_multicast or address.is_reserved or address.is_loopback or address.is_unspecified
-    )
+    is_special = any(address in network for network in _SPECIAL)
+    return address.is_global and not (is_special or address.is_multicast or address.is_reserved)
 
 
 def why_not_public(host: str) -> str | None:
