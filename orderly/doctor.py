@@ -225,7 +225,8 @@ def _backlog(connection: Connection) -> Iterator[Diagnosis]:
     overdue = {"effects": health.overdue_effects(connection, late), "timers": health.overdue_timers(connection, late)}
     if any(overdue.values()):
         finding = " and ".join(f"{count} {name} overdue" for name, count in overdue.items() if count)
-        yield Diagnosis("backlog", Health.WARNING, finding, "see that `orderly worker` runs, or a server without --no-work")
+        remedy = "see that `orderly worker` runs, or a server without --no-work"
+        yield Diagnosis("backlog", Health.WARNING, finding, remedy)
     else:
         yield Diagnosis("backlog", Health.OK, "nothing overdue")
     if parked := health.parked_effects(connection):

@@ -101,10 +101,8 @@ class Things:
                 raise ZeroDivisionError
             self.committed += len(moved)
 
-        try:
+        with suppress(ZeroDivisionError):
             await self.database.write(work)
-        except ZeroDivisionError:
-            pass
 
 
 def pause(connection: Connection, seconds: float) -> None:
