@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections import defaultdict
+from contextlib import suppress
 
 import pytest
 from sqlalchemy import Connection, insert, text
