@@ -69,7 +69,7 @@ class Keeping(BaseModel):
     )
     inbox: timedelta = Field(
         timedelta(days=30),
-        ge=timedelta(days=7),
+        ge=timedelta(days=30),
         description="how long messages that were settled are kept; a repetition is no longer known as one after that",
     )
     deliveries: timedelta = Field(
