@@ -93,7 +93,7 @@ def test_what_takes_longer_than_the_grace_is_handed_back_and_done_by_another(tmp
             started = time.monotonic()
             assert worker.terminate() == 0
             assert time.monotonic() - started < 10
-        assert ask(url, CLAIMED, order) == ("pending", 1, "handed back")
+        assert ask(url, CLAIMED, order)[:2] == ("pending", 1)
         with working(tmp_path, "other", database_url=url, sandbox_slowness="PT0S"):
             until(lambda: ask(url, CLAIMED, order)[:2] == ("done", 2), "another worker has done it")
 
