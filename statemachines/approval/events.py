@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from statemachines.approval.policy import Kind, Levels, Person
+from statemachines.approval.policy import KIND, PERSON, Kind, Levels, Person
 from statemachines.declaration import Event, Role
 from statemachines.messages import MailAddress
 from statemachines.values import Amount, Currency, Reference, Text, WholeNumber
@@ -14,7 +14,8 @@ REQUESTERS = [Role.CUSTOMER, Role.MERCHANT]
 Round = Annotated[int, WholeNumber, Field(ge=1, le=100, examples=[1])]
 """Which putting of the request is meant."""
 
-Version = Annotated[int, WholeNumber, Field(ge=1, examples=[3])]
+Version = Annotated[int, WholeNumber, Field(ge=1, le=10**12)]
+"""Which version of an entity is meant, as the entity itself counts them."""
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", examples=["9f86d081884c7d659a2feaa0c55ad015" * 2])]
 """The SHA-256 of a document, in hexadecimal."""
@@ -26,7 +27,7 @@ class Request(Event, by=REQUESTERS):
     kind: Kind
     reference: Reference
     """Which one: the requester's own name for it, or the entity's id."""
-    description: Text
+    description: Annotated[Text, Field(examples=["the trip to the fair"])]
     """What is to be approved, and why."""
     amount: Amount | None = None
     currency: Currency | None = None
@@ -36,11 +37,11 @@ class Request(Event, by=REQUESTERS):
     """Where the requester is told what becomes of it."""
     levels: Levels = ()
     """Who decides; empty for what the shop's policy says. It may ask for more than the policy, never for less."""
-    machine: Kind | None = None
+    machine: Annotated[str, Field(pattern=KIND)] | None = None
     """The machine of the entity that asks; never given by people."""
     subject_version: Version | None = None
-    """The entity's version that is to be approved."""
-    requested_by: Person | None = None
+    """The version of the entity that is to be approved."""
+    requested_by: Annotated[str, Field(pattern=PERSON)] | None = None
     """In whose name an entity asks; people ask in their own."""
 
     @model_validator(mode="after")
@@ -91,7 +92,7 @@ class Delegate(Event, by=[Role.APPROVER]):
 class Comment(Event, by=[*REQUESTERS, Role.APPROVER]):
     """Say something about it; it stands in the history."""
 
-    text: Text
+    text: Annotated[Text, Field(examples=["which hotel?"])]
 
 
 class Resubmit(Event, by=REQUESTERS):

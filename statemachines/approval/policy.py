@@ -14,12 +14,15 @@ MAX_PEOPLE = 50
 
 MAX_LEVELS = 10
 
-Person = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}$", examples=["eve"])]
+PERSON = r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}$"
+KIND = r"^[a-z][a-z0-9_]{0,49}$"
+
+Person = Annotated[str, Field(pattern=PERSON, examples=["eve"])]
 """Somebody, by the name that is on their keys, whatever the keys' roles."""
 
 People = Annotated[tuple[Person, ...], Field(max_length=MAX_PEOPLE, examples=[["eve", "oscar"]])]
 
-Kind = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,49}$", examples=["expense"])]
+Kind = Annotated[str, Field(pattern=KIND, examples=["expense"])]
 """What sort of thing is to be approved, in one word."""
 
 Span = Annotated[timedelta, Field(ge=timedelta(minutes=1))]
@@ -70,7 +73,7 @@ def _has_one_place_for_each(levels: tuple[Level, ...]) -> tuple[Level, ...]:
 
 Levels = Annotated[
     tuple[Level, ...],
-    Field(max_length=MAX_LEVELS, examples=[[{"name": "manager", "quorum": 1}]]),
+    Field(max_length=MAX_LEVELS, examples=[[{"name": "manager"}, {"name": "vp", "quorum": 2}]]),
     AfterValidator(_has_one_place_for_each),
 ]
 """Who decides, one level after the other. Each has people of its own, so that two levels are two opinions."""

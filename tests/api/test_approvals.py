@@ -101,6 +101,13 @@ async def test_what_was_asked_makes_sense(shop: Shop) -> None:
     assert "eve is named on two levels; a person has one vote" in str(problem["errors"])
 
 
+async def test_the_example_of_the_description_can_be_sent(shop: Shop) -> None:
+    document = (await shop.nobody.get("/docs/openapi.json")).json()
+    body = document["paths"]["/approvals"]["post"]["requestBody"]["content"]["application/json"]["example"]
+    answer = await shop.ann.post("/approvals", json=body)
+    assert (answer.status_code, answer.json()["state"]) == (201, "pending")
+
+
 async def test_people_do_not_ask_on_behalf_of_an_entity(shop: Shop) -> None:
     order = {"kind": "order", "machine": "order", "reference": await shop.draft(), "description": "let it pass"}
     problem = assert_problem(await shop.merchant.post("/approvals", json=order), 409, "transition-refused")
