@@ -5,10 +5,12 @@ asks about once a second what is due next: one statement for all of them.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
+
+import structlog
 
 from engine.chore import Chore
 from engine.clock import Clock, SteadyClock
@@ -19,6 +21,8 @@ from persistence import queue
 from persistence.database import Database
 from persistence.signals import Signals
 from statemachines.registry import Registry
+
+log = structlog.get_logger("orderly.background")
 
 
 class Background:
@@ -68,6 +72,7 @@ class Background:
             work: whether to run them, or only to tell other processes of what falls due.
         """
         self._chores = chores
+        await self._ask_when()  # nothing is done by a clock that the database has not set
         self._alarms.start()
         for chore in chores if work else ():
             keeper = Keeper(chore.name, partial(self._do, chore), self._clock, self._alarms)
@@ -88,7 +93,10 @@ class Background:
             chore.stopping = True
         for keeper in self._keepers.values():
             await keeper.stop()
-        await asyncio.gather(*(chore.stop(self._grace) for chore in chores))
+        results = await asyncio.gather(*(chore.stop(self._grace) for chore in chores), return_exceptions=True)
+        for chore, result in zip(chores, results, strict=True):
+            if isinstance(result, Exception):
+                log.error("chore_not_stopped", chore=chore.name, exc_info=result)
         await self._pulse.stop()
         self._alarms.shutdown(wait=False)
         if self._signals:
@@ -100,16 +108,21 @@ class Background:
             self._pulse.wake()
 
     async def _beat(self) -> None:
-        dues = {chore.name: chore.due for chore in self._chores if chore.name in self._keepers}
-        now, moments = await self._database.look(partial(queue.next_dues, dues=dues))
-        if isinstance(self._clock, SteadyClock):
-            self._clock.set(now)
+        now, moments = await self._ask_when()
         self._overdue = {name for name, moment in moments.items() if moment is not None and moment <= now}
         for name, moment in moments.items():
             if moment is not None:
                 self._keepers[name].wake_at(moment)
         for chore in self._chores:
             await chore.tend()
+
+    async def _ask_when(self) -> tuple[datetime, Mapping[str, datetime | None]]:
+        """Ask the database for the time, and when the next work of each chore falls due."""
+        dues = {chore.name: chore.due for chore in self._chores if chore.name in self._keepers}
+        now, moments = await self._database.look(partial(queue.next_dues, dues=dues))
+        if isinstance(self._clock, SteadyClock):
+            self._clock.set(now)
+        return self._clock.now(), moments
 
     def _on_commit(self, batch: CommittedBatch) -> None:
         words = set()

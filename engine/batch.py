@@ -30,7 +30,7 @@ from engine.interventions import EffectIntervention, TimerIntervention, on_effec
 from engine.papers import Papers, TimerKey
 from engine.rows import Journal, Lacking, Rows
 from persistence.bulk import Values
-from persistence.store import Changes, Store
+from persistence.store import Changes, Store, cancel_withdrawn
 from statemachines.commands import Add, Call, Cancel, Change, Send, Spawn, Start, StockMovement, Withdraw
 from statemachines.decision import Accepted, Decision, Refused, decide
 from statemachines.declaration import NEW, Actor, Entity, Event
@@ -210,7 +210,7 @@ class Batch:
             case EffectIntervention() as event:
                 row = self._papers.effect(event.effect)
                 effect = next((each for each in step.machine.effects if row and each.name == row["name"]), None)
-                intervened = on_effect(entity, event, row, effect, self.now)
+                intervened = on_effect(step.machine, entity, event, row, effect, self.now)
             case TimerIntervention() as event:
                 key = step.machine.name, step.id, event.timer
                 intervened = on_timer(entity, event, self._papers.timer(key), self.now)
@@ -284,6 +284,7 @@ class Batch:
                     outputs.effects.append(row)
                 case Withdraw():
                     outputs.withdrawn.append(records.withdrawal(machine, entity, command, now))
+                    cancel_withdrawn(outputs.effects, outputs.withdrawn[-1])
                 case Send():
                     led_to.append(self._next(step, self._registry[command.machine], command.id, command.event))
                 case Spawn():
@@ -338,7 +339,8 @@ class Batch:
         self._rows.collect([outputs.journal for outputs in self._outputs], changes)
         for outputs in self._outputs:
             changes.history.extend(outputs.history)
-            changes.withdraw(outputs.withdrawn)
+            for withdrawn in outputs.withdrawn:
+                changes.withdraw(withdrawn)
             changes.effects.extend(outputs.effects)
         self._papers.collect(changes)
 

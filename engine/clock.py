@@ -1,6 +1,7 @@
 """The clock is passed in, so that a test or a replay can move it."""
 
 import time
+from collections import deque
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -13,24 +14,40 @@ class Clock(Protocol):
         ...
 
 
+HEARD = 10
+"""Of how many answers of the database the quickest counts."""
+
+JUMP = timedelta(seconds=1)
+"""By how much the database's clock has to differ for it to have been set anew."""
+
+
 class SteadyClock:
     """A clock that runs evenly from the moment it was last set to.
 
     It is set to the database's clock again and again, so that all processes agree, and a jump of one machine's own
-    clock moves no lease and no timer.
+    clock moves no lease and no timer. What the database tells is past by as long as its answer took: of the last few
+    answers the quickest counts, so that a slow one does not set the clock back.
     """
 
     def __init__(self) -> None:
-        self.set(datetime.now(UTC))
+        self._began = datetime.now(UTC) - _since_boot()
+        self._heard: deque[datetime] = deque(maxlen=HEARD)
 
     def now(self) -> datetime:
         """Return the present moment, aware and in UTC."""
-        return self._set_to + timedelta(seconds=time.monotonic() - self._set_at)
+        return self._began + _since_boot()
 
     def set(self, moment: datetime) -> None:
-        """Set the clock: it is `moment` now."""
-        self._set_to = moment.astimezone(UTC)
-        self._set_at = time.monotonic()
+        """Learn that it is `moment` now, or was so lately."""
+        began = moment.astimezone(UTC) - _since_boot()
+        if began < self._began - JUMP:
+            self._heard.clear()
+        self._heard.append(began)
+        self._began = max(self._heard)
+
+
+def _since_boot() -> timedelta:
+    return timedelta(seconds=time.monotonic())
 
 
 class VirtualClock:

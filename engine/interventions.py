@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from persistence.bulk import Values
 from statemachines.decision import Accepted, Decision, Refused
 from statemachines.declaration import Effect, Entity, Event, Role
+from statemachines.machine import Machine
 from statemachines.values import Moment, Text
 
 ADMINS = [Role.ADMIN]
@@ -77,18 +78,24 @@ class Intervened:
 
 
 def on_effect(
-    entity: Entity, event: EffectIntervention, row: Values | None, effect: Effect | None, now: datetime
+    machine: Machine,
+    entity: Entity,
+    event: EffectIntervention,
+    row: Values | None,
+    effect: Effect | None,
+    now: datetime,
 ) -> Intervened:
     """Decide an intervention on an effect.
 
     Args:
-        entity: the effect's.
+        machine: on whose entity the event was raised.
+        entity: on which it was raised.
         event: the intervention.
         row: the effect's row, if there is such an effect.
         effect: its declaration, if a machine still has one.
         now: the moment of the batch.
     """
-    if row is None or row["entity_id"] != entity.id:
+    if row is None or (row["machine"], row["entity_id"]) != (machine.name, entity.id):
         return _refused(entity, event, f"there is no effect '{event.effect}'")
     if row["status"] not in ("pending", "parked"):
         return _refused(entity, event, f"the effect is {row['status']}")

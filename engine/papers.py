@@ -147,7 +147,8 @@ class Papers:
                 filed.expired_keys.append({"key_scope": key.scope, "key_key": key.key})
             filed.answer_rows.append(records.answer(key, outcome, self._now))
         if claim := envelope.completes:
-            effect = self._effects[claim.effect_id]
+            effect = self.effect(claim.effect_id)
+            assert effect is not None
             filed.effects[claim.effect_id] = records.finished(effect, envelope.event, outcome, self._now)
         if envelope.fires and (timer := _timer_of(envelope)) not in filed.timers:
             # Whatever came of it the timer has fired, unless the transition set it anew.

@@ -28,6 +28,8 @@ class Stepper:
 
     async def settle(self) -> None:
         """Do everything that is due, and what comes of it, until nothing more can be done now."""
+        for chore in self._chores:
+            await chore.finish()
         while True:
             done = 0
             for chore in self._chores:

@@ -1,6 +1,6 @@
 """What is due: claiming effects, finding timers. Every statement here is indexed by the time at which rows fall due."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -146,18 +146,46 @@ TIMER_ORDER = (_timers.c.due_at, _timers.c.entity_id, _timers.c.machine, _timers
 """The order in which timers fire."""
 
 
-def due_timers(connection: Connection, now: datetime, most: int, after: Values | None = None) -> list[Values]:
+def _known(machines: Collection[str]) -> ColumnElement[bool]:
+    """Return the condition that a timer is one of these machines'.
+
+    The name is joined to nothing, so that no planner takes the primary key, which would find all of their timers.
+    """
+    return (_timers.c.machine + literal("")).in_(sorted(machines))
+
+
+def due_timers(
+    connection: Connection, machines: Collection[str], now: datetime, most: int, after: Values | None = None
+) -> list[Values]:
     """Return up to `most` timers that are due, in the order in which they fell due, beginning behind `after`."""
-    statement = select(_timers).where(_timers.c.due_at <= now).order_by(*TIMER_ORDER).limit(most)
+    statement = select(_timers).where(_timers.c.due_at <= now, _known(machines)).order_by(*TIMER_ORDER).limit(most)
     if after is not None:
         last = [literal(after[column.name], column.type) for column in TIMER_ORDER]
         statement = statement.where(tuple_(*TIMER_ORDER) > tuple_(*last))
     return [dict(row) for row in connection.execute(statement).mappings()]
 
 
-def next_timer() -> ScalarSelect[Any]:
-    """Return when the next timer falls due, as a subquery."""
-    return select(func.min(_timers.c.due_at)).scalar_subquery()
+def next_timer(machines: Collection[str]) -> ScalarSelect[Any]:
+    """Return when the next timer of these machines falls due, as a subquery."""
+    return select(func.min(_timers.c.due_at)).where(_known(machines)).scalar_subquery()
+
+
+_POSTPONE_TIMER = (
+    update(_timers)
+    .where(
+        _timers.c.machine == bindparam("key_machine"),
+        _timers.c.entity_id == bindparam("key_entity_id"),
+        _timers.c.name == bindparam("key_name"),
+        _timers.c.due_at == bindparam("key_due_at", type_=_timers.c.due_at.type),
+    )
+    .values(due_at=bindparam("until", type_=_timers.c.due_at.type))
+)
+
+
+def postpone_timers(connection: Connection, rows: Sequence[Values], until: datetime) -> None:
+    """Let timers fall due later, as far as they are still as they were read."""
+    keys = [{f"key_{name}": row[name] for name in ("machine", "entity_id", "name", "due_at")} for row in rows]
+    connection.execute(_POSTPONE_TIMER, [{**key, "until": until} for key in keys])
 
 
 def next_dues(

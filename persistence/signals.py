@@ -26,8 +26,8 @@ RECONNECT_PAUSE: Final = timedelta(seconds=5)
 PARTING: Final = timedelta(seconds=1)
 """How long sending the last words may take."""
 
-WORDS_LIMIT: Final = 100
-"""How many words are sent at once; a notification holds 8,000 bytes. What is left out is found by looking."""
+LIMIT: Final = 7900
+"""How many bytes are sent at once; a notification holds not quite 8,000. What is left out is found by looking."""
 
 Heard = Callable[[set[str]], None]
 
@@ -85,9 +85,9 @@ class Signals:
             while not connection.is_closed():
                 await self._news.wait()
                 self._news.clear()
-                if (words := sorted(self._words)[:WORDS_LIMIT]) and not connection.is_closed():
-                    self._words.clear()
-                    await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, " ".join(words))
+                words, self._words = _joined(self._words), set()
+                if words and not connection.is_closed():
+                    await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, words)
                 if self._stopping:
                     return
                 if words:
@@ -98,6 +98,17 @@ class Signals:
     def _hear(self, connection: asyncpg.Connection, pid: int, _channel: str, payload: str) -> None:
         if pid != connection.get_server_pid():
             self._heard(set(payload.split()))
+
+
+def _joined(words: Iterable[str]) -> str:
+    """Return as many words as can be sent, the short ones first: those name kinds of work, the others entities."""
+    chosen, size = [], 0
+    for word in sorted(words, key=len):
+        size += len(word.encode()) + 1
+        if size > LIMIT:
+            break
+        chosen.append(word)
+    return " ".join(chosen)
 
 
 async def connect(url: URL) -> asyncpg.Connection:

@@ -30,12 +30,10 @@ class Changes:
     keys_expired: list[Values] = field(default_factory=list)
     keys: list[Values] = field(default_factory=list)
 
-    def withdraw(self, withdrawn: list[Values]) -> None:
+    def withdraw(self, withdrawn: Values) -> None:
         """Cancel effects of the database, and those that would be written only now."""
-        for each in withdrawn:
-            names = ("machine", "entity_id", "name")
-            self.effects = [row for row in self.effects if any(row[name] != each[name] for name in names)]
-        self.effects_withdrawn.extend(withdrawn)
+        cancel_withdrawn(self.effects, withdrawn)
+        self.effects_withdrawn.append(withdrawn)
 
     def change(self, row: type[SQLModel], values: Values, original: Values) -> None:
         """Note the columns of a row that differ from what the database has."""
@@ -43,6 +41,18 @@ class Changes:
         if changed:
             keys = {f"key_{column.name}": values[column.name] for column in TABLES[row].primary_key.columns}
             self.changed[row, tuple(changed)].append({**changed, **keys})
+
+
+WITHDRAWN = "withdrawn before the first attempt"
+
+
+def cancel_withdrawn(effects: Iterable[Values], withdrawn: Values) -> None:
+    """Cancel those of some new effects that are withdrawn."""
+    for row in effects:
+        if row["status"] == "pending" and all(
+            row[name] == withdrawn[name] for name in ("machine", "entity_id", "name")
+        ):
+            row.update(status="cancelled", finished_at=withdrawn["at"], error=WITHDRAWN)
 
 
 class Store:
@@ -112,8 +122,9 @@ _WITHDRAW = (
         _effects.c.name == bindparam(f"{KEY}name"),
         _effects.c.status == "pending",
         _effects.c.attempts == 0,
+        _effects.c.retrying_since == _effects.c.created_at,  # else it was attempted before a person had it tried again
     )
-    .values(status="cancelled", finished_at=bindparam(f"{KEY}at"), error="withdrawn before the first attempt")
+    .values(status="cancelled", finished_at=bindparam(f"{KEY}at"), error=WITHDRAWN)
 )
 
 

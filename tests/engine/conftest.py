@@ -1,18 +1,22 @@
 """What the engine's tests share: a shop on a service, and a yard of unruly machines."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 import structlog
 
 from engine.clock import VirtualClock
+from engine.destinations import DestinationLimits
 from orderly.service import Service
 from persistence import schema
 from persistence.database import Database
 from tests.engine.shop import Shop
 from tests.engine.works import Works
 from tests.engine.yard import Yard
+
+OpenWorks = Callable[..., AbstractAsyncContextManager[Works]]
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -46,10 +50,22 @@ async def works(database: Database, clock: VirtualClock) -> AsyncIterator[Works]
 
 
 @pytest.fixture
-async def small_works(sqlite_url: str, clock: VirtualClock) -> AsyncIterator[Works]:
+def sqlite_works_with(sqlite_url: str, clock: VirtualClock) -> OpenWorks:
+    """Open a works on SQLite whose destinations have limits."""
+
+    @asynccontextmanager
+    async def opened(**limits: DestinationLimits) -> AsyncIterator[Works]:
+        database = Database(sqlite_url, synchronous="OFF")
+        await schema.migrate(database)
+        async with Works.open(database, clock, **limits) as works:
+            yield works
+        await database.close()
+
+    return opened
+
+
+@pytest.fixture
+async def small_works(sqlite_works_with: OpenWorks) -> AsyncIterator[Works]:
     """A works with its peer on SQLite, for what does not depend on the database."""
-    database = Database(sqlite_url, synchronous="OFF")
-    await schema.migrate(database)
-    async with Works.open(database, clock) as opened:
+    async with sqlite_works_with() as opened:
         yield opened
-    await database.close()

@@ -58,15 +58,18 @@ async def test_the_token_says_how_a_refund_ends(mugs: Shop, method, refunded) ->
     assert bool(row["attention"]) == (refunded == 0)
 
 
-async def test_an_effect_without_an_answer_is_parked_after_its_last_attempt_and_blocks_nobody(mugs: Shop) -> None:
-    silent, lively = await mugs.paying("tok_timeout", MUG=1), await mugs.paying(MUG=1)
-    await mugs.service.advance(CHARGE.retry.within)
-    parked, done = sorted(await mugs.effects(), key=lambda effect: effect["status"], reverse=True)
-    assert (parked["status"], parked["error"]) == ("parked", "the sandbox does not answer")
-    assert 100 < parked["attempts"] < CHARGE.retry.attempts
-    assert done["status"] == "done"
-    assert (await mugs.state(silent), await mugs.state(lively)) == ("paying", "processing")
-    assert await mugs.service.next_due() == NOON + OrderPolicy().gateway_patience
+async def test_a_payment_without_an_answer_is_parked_after_a_day_and_blocks_nobody(open_service, sqlite_url) -> None:
+    async with open_service(sqlite_url, sqlite_synchronous="NORMAL") as service:
+        shop = Shop(service)
+        await shop.sells("MUG")
+        silent, lively = await shop.paying("tok_timeout", MUG=1), await shop.paying(MUG=1)
+        await service.advance(CHARGE.retry.within)
+        parked, done = sorted(await shop.effects(), key=lambda effect: effect["status"], reverse=True)
+        assert (parked["status"], parked["error"]) == ("parked", "the sandbox does not answer")
+        assert 100 < parked["attempts"] < CHARGE.retry.attempts
+        assert done["status"] == "done"
+        assert (await shop.state(silent), await shop.state(lively)) == ("paying", "processing")
+        assert await service.next_due() == NOON + OrderPolicy().gateway_patience
 
 
 async def test_an_outcome_and_the_end_of_its_effect_are_one_transaction(mugs: Shop) -> None:

@@ -68,7 +68,7 @@ async def test_no_attempt_begins_after_the_deadline(small_works: Works) -> None:
 
 
 async def test_an_effect_is_parked_with_its_last_error_after_its_last_attempt(works: Works) -> None:
-    works.peer.is_down = True
+    works.peer.down |= {"depot", "oracle"}
     await works.ask("bolts", by=DROP)
     await works.advance(HOUR)
     effect = await works.effect()
@@ -78,7 +78,7 @@ async def test_an_effect_is_parked_with_its_last_error_after_its_last_attempt(wo
 
 
 async def test_a_fallback_takes_the_place_of_an_answer_where_losing_it_is_acceptable(works: Works) -> None:
-    works.peer.is_down = True
+    works.peer.down |= {"depot", "oracle"}
     await works.ask("the weather", by=GUESS)
     await works.advance(HOUR)
     effect = await works.effect()
@@ -89,7 +89,7 @@ async def test_a_fallback_takes_the_place_of_an_answer_where_losing_it_is_accept
 
 
 async def test_a_fallback_that_its_entity_refuses_ends_the_effect_with_the_reason(small_works: Works) -> None:
-    small_works.peer.is_down = True
+    small_works.peer.down |= {"depot", "oracle"}
     await small_works.ask("the weather", by=GUESS)
     await small_works.tell("J", End())
     await small_works.advance(HOUR)

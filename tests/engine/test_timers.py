@@ -1,15 +1,20 @@
 """Timers fire once, in time and in order, as long as they are set."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from random import Random
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import insert, text, update
 
+from engine.clock import VirtualClock
 from engine.envelope import DueTimer, Envelope, Superseded
+from engine.timers import FAILED_PAUSE
 from orderly.service import Service
 from orderly.settings import Settings
+from persistence.tables import TABLES, TimerRow
 from statemachines.declaration import NEW, Actor, After, Event, Role, State, Transition
 from statemachines.machine import Machine
 from statemachines.order import Cancel, Expire
@@ -134,12 +139,15 @@ class Ring(Event):
     """Ring, if it works."""
 
 
+REPAIRED: list[bool] = []
+
+
 class Break(Event, by=[Role.MERCHANT]):
     """Break it."""
 
 
 def works(clock: Product) -> str | None:
-    if clock.id.startswith("BROKEN"):
+    if clock.id.startswith("BROKEN") and not REPAIRED:
         raise RuntimeError("a guard fails")
     return None
 
@@ -168,15 +176,44 @@ async def test_a_sweep_that_is_told_to_stop_leaves_what_it_has_not_begun(mugs: S
     assert len(await mugs.timers()) == 4
 
 
-async def test_a_timer_whose_event_fails_stays_and_holds_up_nobody(database_url, clock, monkeypatch) -> None:
-    monkeypatch.setattr("engine.timers.SWEEP_LIMIT", 3)
-    settings, machines = Settings(database_url=database_url, key_pepper="pepper"), Registry([alarm])
+@asynccontextmanager
+async def alarms(url: str, clock: VirtualClock) -> AsyncIterator[Shop]:
+    """Open a shop that has alarms and nothing else."""
+    settings, machines = Settings(database_url=url, key_pepper="pepper"), Registry([alarm])
     async with Service.open(settings, clock=clock, random=Random(1), machines=machines, migrate=True) as service:
-        shop = Shop(service)
+        yield Shop(service)
+
+
+async def test_a_timer_whose_event_fails_is_put_off_and_holds_up_nobody(database_url, clock, monkeypatch) -> None:
+    monkeypatch.setattr("engine.timers.SWEEP_LIMIT", 3)
+    async with alarms(database_url, clock) as shop:
         for number in range(4):
             await shop.tell("alarm", None, Wind(sku=f"BROKEN-{number}"))
-        service.clock.advance(timedelta(seconds=1))
+        clock.advance(timedelta(seconds=1))
         await shop.tell("alarm", None, Wind(sku="GOOD"))
-        await asyncio.wait_for(service.advance(timedelta(hours=1)), timeout=20)
+        await shop.service.advance(timedelta(hours=1))
         assert (await shop.row("alarm", "GOOD"))["state"] == "rung"
-        assert [timer["entity_id"] for timer in await shop.timers()] == [f"BROKEN-{number}" for number in range(4)]
+        timers = await shop.timers()
+        assert [timer["entity_id"] for timer in timers] == [f"BROKEN-{number}" for number in range(4)]
+        assert {timer["due_at"] for timer in timers} == {NOON + timedelta(hours=1) + FAILED_PAUSE}
+        monkeypatch.setattr(f"{__name__}.REPAIRED", [True])
+        await shop.service.advance(FAILED_PAUSE)
+        assert await shop.timers() == []
+        assert (await shop.row("alarm", "BROKEN-0"))["state"] == "rung"
+
+
+async def test_timers_that_this_program_does_not_know_hold_up_nobody(database_url, clock) -> None:
+    async with alarms(database_url, clock) as shop:
+        await shop.tell("alarm", None, Wind(sku="STRANGE"))
+        await shop.tell("alarm", None, Wind(sku="GOOD"))
+        table = TABLES[TimerRow]
+        (strange,) = [timer for timer in await shop.timers() if timer["entity_id"] == "STRANGE"]
+        foreign = insert(table).values({**strange, "machine": "bell"})
+        await shop.service.database.write(lambda c: c.execute(foreign))
+        renamed = update(table).where(table.c.entity_id == "STRANGE", table.c.machine == "alarm").values(event="jingle")
+        await shop.service.database.write(lambda c: c.execute(renamed))
+        await shop.service.advance(timedelta(hours=1))
+        assert (await shop.row("alarm", "GOOD"))["state"] == "rung"
+        left = {timer["machine"]: timer["due_at"] for timer in await shop.timers()}
+        assert left == {"alarm": NOON + timedelta(hours=1) + FAILED_PAUSE, "bell": NOON + timedelta(hours=1)}
+        assert await shop.service.next_due() == NOON + timedelta(hours=1) + FAILED_PAUSE

@@ -97,7 +97,7 @@ QUICKLY = Retry(attempts=3, first_delay=timedelta(seconds=1))
 
 FETCH = Effect("depot.fetch", Task, ok=Answered, failed=Denied, action=Confirm, editable=("what",))
 DROP = Effect("depot.drop", Task, retry=QUICKLY)
-WALK = Effect("road.walk", Task, ok=Answered, failed=Denied, timeout=timedelta(seconds=10))
+WALK = Effect("road.walk", Task, ok=Answered, failed=Denied, timeout=timedelta(seconds=10), retry=Retry(attempts=300))
 GUESS = Effect("oracle.guess", Task, ok=Answered, retry=QUICKLY, fallback=MappingProxyType({"text": "who knows"}))
 LOOK = Effect("oracle.look", Task, ok=Answered, cache=Cache(("what",), timedelta(hours=1)))
 EFFECTS = {effect.name: effect for effect in (FETCH, DROP, WALK, GUESS, LOOK)}
@@ -155,7 +155,8 @@ class Peer:
         """How often it did what, by key."""
         self.does: defaultdict[str, deque[Step]] = defaultdict(deque)
         """What it does next, by task; without it, it answers."""
-        self.is_down = False
+        self.down: set[str] = set()
+        """The destinations that do not answer."""
         self.most_at_once: Counter[str] = Counter()
         self._at_once: Counter[str] = Counter()
 
@@ -172,14 +173,14 @@ class Peer:
         self._at_once[destination] += 1
         self.most_at_once[destination] = max(self.most_at_once[destination], self._at_once[destination])
         try:
+            if destination in self.down:
+                raise NoAnswer("nobody is there")
             return await self._answer(attempt)
         finally:
             self._at_once[destination] -= 1
 
     async def _answer(self, attempt: Attempt) -> Answer:
         what = attempt.arguments.what
-        if self.is_down:
-            raise NoAnswer("nobody is there")
         while self.does[what]:
             match self.does[what].popleft():
                 case asyncio.Event() as until:
@@ -260,6 +261,22 @@ class Works:
     async def admin(self, event: Event, id: str = "J", machine: str = "job") -> Outcome:  # noqa: A002
         return await self.tell(id, event, ADMIN, machine)
 
+    @asynccontextmanager
+    async def at_work(self) -> AsyncIterator[None]:
+        """Run effects whenever the runner asks for it."""
+        woken = asyncio.Event()
+        self.runner.wake = woken.set
+
+        async def run() -> None:
+            while True:
+                await self.runner.run()
+                await woken.wait()
+                woken.clear()
+
+        task = asyncio.create_task(run())
+        yield
+        task.cancel()
+
     async def beat(self, **span: float) -> None:
         """Let some time pass for those who tend what was begun."""
         self.clock.advance(timedelta(**span))
@@ -275,6 +292,11 @@ class Works:
     async def effect(self) -> Values:
         """Return the only effect."""
         (effect,) = await self.effects()
+        return effect
+
+    async def find(self, what: str) -> Values:
+        """Return the effect that asks for something."""
+        (effect,) = [row for row in await self.effects() if row["arguments"]["what"] == what]
         return effect
 
     async def statuses(self) -> dict[str, str]:

@@ -23,6 +23,7 @@ from tests.engine.shop import ANNA, BEN, MERCHANT, Shop, basket
 from tests.persistence.plans import full_scans
 
 ORDER, PRODUCT = MACHINES["order"], MACHINES["product"]
+NAMES = [machine.name for machine in MACHINES]
 FAR = 5000
 
 
@@ -235,9 +236,9 @@ ASKED = {
     "effects of an order": lambda c: queries.effects_of(c, ORDER, "ord_00007"),
     "timers of an order": lambda c: queries.timers_of(c, ORDER, "ord_00007"),
     "one order": lambda c: queries.get_entity(c, ORDER, "ord_00007"),
-    "due timers": lambda c: queue.due_timers(c, NOON + timedelta(minutes=20), 500),
+    "due timers": lambda c: queue.due_timers(c, NAMES, NOON + timedelta(minutes=20), 500),
     "next dues": lambda c: queue.next_dues(
-        c, {"timers": queue.next_timer(), "effects": queue.next_effect({"payments": None})}
+        c, {"timers": queue.next_timer(NAMES), "effects": queue.next_effect({"payments": None})}
     ),
     "next dues while a destination is down": lambda c: queue.next_dues(
         c, {"effects": queue.next_effect({"payments": SOON, "mail": None})}
