@@ -92,7 +92,7 @@ class Deliveries(Chore):
         self._listening = True
         self._stopping = False
         self._due = lanes.next_due(sqlite=database.is_sqlite)
-        self._look = lanes.look(sqlite=database.is_sqlite)
+        self._news = lanes.news(sqlite=database.is_sqlite)
 
     @property
     def due(self) -> ScalarSelect[Any]:
@@ -109,9 +109,11 @@ class Deliveries(Chore):
 
     async def run(self) -> int:
         """Read what happened, and begin to send what is due; return how much that was."""
-        self._listening, news = await self._database.look(self._look)
-        read = await self._fan_out.run() if news else 0
-        return read + await self._claim()
+        news = lanes.News(*await self._database.look(lambda connection: connection.execute(self._news).one()))
+        self._listening = news.somebody
+        swept = await write(self._database, lanes.sweep) if news.lost else 0
+        read = await self._fan_out.run() if news.unread else 0
+        return swept + read + await self._claim()
 
     async def _claim(self) -> int:
         now = self._clock.now()

@@ -18,22 +18,12 @@ from persistence.database import Database
 from persistence.feed import BEGINNING, Entry, Place
 from persistence.lanes import LaneKey, Subscriber
 from statemachines.patterns import matches
-from statemachines.subscription import (
-    Disable,
-    Ping,
-    Redeliver,
-    RedeliverSince,
-    Remove,
-    Resume,
-    Update,
-    subscription,
-)
+from statemachines.subscription import Ping, Redeliver, RedeliverSince, Resume, Update, subscription
 
 SCAN_LIMIT: Final = 1000
 """How many transitions are read at a time."""
 
 _NOW_HEARS: Final = {Update.event_name, Resume.event_name}
-_NO_LONGER_HEARS: Final = {Disable.event_name, Remove.event_name}
 _ASKS: Final = {Redeliver.event_name, RedeliverSince.event_name}
 
 
@@ -81,7 +71,11 @@ def _go_on(connection: Connection, now: datetime) -> int:
     for entry in entries:
         if entry.machine == subscription.name:
             _heed(connection, entry, known, now)
-    lanes.add_lanes(connection, _stretches(entries, known), now)
+    stretches = _stretches(entries, known)
+    lanes.add_lanes(connection, stretches, now)
+    for failing in (each.id for each in known if each.failures):
+        if key := next((key for key in stretches if key.subscription_id == failing), None):
+            lanes.hurry_one(connection, key, now)  # as good as any to see whether the address answers again
     if entries:
         readers.move_cursor(connection, entries[-1].place)
     return len(entries)
@@ -117,8 +111,6 @@ def _heed(connection: Connection, entry: Entry, known: Sequence[Subscriber], now
     """Do what follows for deliveries from what happened to a subscription."""
     if entry.event in _NOW_HEARS:
         lanes.renew(connection, entry.entity_id, now)
-    elif entry.event in _NO_LONGER_HEARS:
-        lanes.drop_lanes(connection, entry.entity_id)
     elif entry.event in _ASKS and any(each.id == entry.entity_id for each in known):
         (row,) = feed.rows_at(connection, [entry.place])
         if entry.event == RedeliverSince.event_name:

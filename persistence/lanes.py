@@ -1,6 +1,6 @@
 """What is on its way to subscriptions: who they are, and which stretches of whose history they have yet to get."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -10,6 +10,7 @@ from sqlalchemy import (
     Connection,
     ScalarSelect,
     Select,
+    and_,
     bindparam,
     case,
     delete,
@@ -118,9 +119,10 @@ def add_lanes(connection: Connection, stretches: Mapping[LaneKey, tuple[int, int
         bulk(connection).upsert(_lanes, rows, changing=("last_version",))
 
 
-def drop_lanes(connection: Connection, subscription_id: str) -> None:
-    """Deliver nothing more of what waits for a subscription."""
-    connection.execute(delete(_lanes).where(_lanes.c.subscription_id == subscription_id))
+def sweep(connection: Connection) -> int:
+    """Take off what was on its way to subscriptions that hear of nothing any more; return how much that was."""
+    others = select(_subscriptions.c.id).where(~_LIVE)
+    return connection.execute(delete(_lanes).where(_lanes.c.subscription_id.in_(others))).rowcount
 
 
 def renew(connection: Connection, subscription_id: str, now: datetime) -> None:
@@ -132,15 +134,23 @@ def renew(connection: Connection, subscription_id: str, now: datetime) -> None:
 
 def hurry(connection: Connection, subscription_id: str, now: datetime) -> None:
     """Try at once what waits to be tried again, beyond the attempts that it has anyway."""
-    attempts = case((_lanes.c.attempts > 0, _lanes.c.attempts - 1), else_=0)
-    _hurry(connection, subscription_id, {"due_at": now, "attempts": attempts})
+    _hurry(connection, subscription_id, {"due_at": now, "attempts": _ONE_LESS})
+
+
+def hurry_one(connection: Connection, key: LaneKey, now: datetime) -> None:
+    """Try one lane at once, beyond the attempts that it has anyway."""
+    changes = {"due_at": now, "attempts": _ONE_LESS}
+    connection.execute(update(_lanes).where(_key == tuple(key), _WAITS_AGAIN).values(changes))
+
+
+_ONE_LESS = case((_lanes.c.attempts > 0, _lanes.c.attempts - 1), else_=0)
+_WAITS_AGAIN = and_(~_lanes.c.running, _lanes.c.attempts > 0)
 
 
 def _hurry(connection: Connection, subscription_id: str, changes: Mapping[str, object]) -> None:
     """Change what waits to be tried again. What is locked is being seen to."""
-    mine = select(*_lanes.primary_key.columns).where(_lanes.c.subscription_id == subscription_id, ~_lanes.c.running)
-    waiting = mine.where(_lanes.c.attempts > 0).with_for_update(skip_locked=True)
-    chosen = waiting.cte("waiting").prefix_with("MATERIALIZED", dialect="postgresql")
+    mine = select(*_lanes.primary_key.columns).where(_lanes.c.subscription_id == subscription_id, _WAITS_AGAIN)
+    chosen = mine.with_for_update(skip_locked=True).cte("waiting").prefix_with("MATERIALIZED", dialect="postgresql")
     connection.execute(update(_lanes).where(_key.in_(select(*chosen.columns))).values(changes))
 
 
@@ -213,6 +223,12 @@ def stretch(connection: Connection, lane: Values, most: int) -> list[Values]:
 
 _REPLAYS = select(1).select_from(_cursors).where(_cursors.c.name != READER).exists()
 _SOMEBODY = select(1).select_from(_subscriptions).where(_LIVE).exists()
+_LOST = (
+    select(1)
+    .select_from(_subscriptions)
+    .where(~_LIVE, select(1).where(_lanes.c.subscription_id == _subscriptions.c.id).exists())
+    .exists()
+)
 
 
 def _unread(*, sqlite: bool) -> Select[Any]:
@@ -223,15 +239,20 @@ def _unread(*, sqlite: bool) -> Select[Any]:
     return select(_history.c.at).where(*conditions, _SOMEBODY).order_by(*order).limit(1)
 
 
-def look(*, sqlite: bool) -> Callable[[Connection], tuple[bool, bool]]:
-    """Return what asks whether anybody wants to hear of what happens, and whether there is something to be read."""
-    statement = select(_SOMEBODY, or_(_unread(sqlite=sqlite).exists(), _REPLAYS))
+class News(NamedTuple):
+    """What there is to do before anything is sent."""
 
-    def ask(connection: Connection) -> tuple[bool, bool]:
-        somebody, news = connection.execute(statement).one()
-        return bool(somebody), bool(news)
+    somebody: bool
+    """Whether anybody wants to hear of what happens."""
+    unread: bool
+    """Whether there is something to be read."""
+    lost: bool
+    """Whether something is on its way to those who hear of nothing any more."""
 
-    return ask
+
+def news(*, sqlite: bool) -> Select[bool, bool, bool]:
+    """Return what asks for the news."""
+    return select(_SOMEBODY, or_(_unread(sqlite=sqlite).exists(), _REPLAYS), _LOST)
 
 
 def next_due(*, sqlite: bool) -> ScalarSelect[Any]:
@@ -244,7 +265,7 @@ def next_due(*, sqlite: bool) -> ScalarSelect[Any]:
         .join(_endpoints, _endpoints.c.subscription_id == _subscriptions.c.id)
         .where(_subscriptions.c.state == "active")
     )
-    moments = union_all(select(unread.c.at), select(long_ago).where(_REPLAYS), to_send).subquery()
+    moments = union_all(select(unread.c.at), select(long_ago).where(or_(_REPLAYS, _LOST)), to_send).subquery()
     return select(func.min(moments.c.at)).scalar_subquery()
 
 
