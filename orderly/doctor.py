@@ -185,7 +185,13 @@ def _database(connection: Connection) -> list[Diagnosis]:
         at = f"at revision {revision}" if revision else "empty"
         finding = f"{at}, this program needs {schema.newest()}"
         return [*found, Diagnosis("schema", Health.FAILURE, finding, "run `orderly migrate`")]
-    return [*found, Diagnosis("schema", Health.OK, f"revision {revision}"), _states(connection), *_backlog(connection)]
+    return [
+        *found,
+        Diagnosis("schema", Health.OK, f"revision {revision}"),
+        _states(connection),
+        *_backlog(connection),
+        _jobs(connection),
+    ]
 
 
 def _settings(dialect: str, values: Mapping[str, str]) -> Diagnosis:
@@ -234,3 +240,12 @@ def _backlog(connection: Connection) -> Iterator[Diagnosis]:
         yield Diagnosis("parked effects", Health.WARNING, f"{parked} given up", remedy)
     else:
         yield Diagnosis("parked effects", Health.OK, "none")
+
+
+def _jobs(connection: Connection) -> Diagnosis:
+    rows = queries.list_entities(connection, MACHINES["job"], queries.Filter(), queries.PAGE_LIMIT, None).rows
+    if failed := sorted(f"{row['id']} ({row['last_error']})" for row in rows if row["last_outcome"] == "failed"):
+        remedy = "`orderly jobs list` shows them, the log says more; then `orderly jobs run`"
+        return Diagnosis("jobs", Health.WARNING, f"failed: {', '.join(failed)}", remedy)
+    held = [f"a legal hold stands on {row['id']}" for row in rows if row["legal_hold"]]
+    return Diagnosis("jobs", Health.OK, "; ".join(held) or f"{len(rows)} known, none failed")

@@ -337,6 +337,21 @@ async def test_a_paused_job_stays_paused_over_a_restart(open_office, database_ur
     assert diary.times == [SIX + 4 * DAY]
 
 
+async def test_a_server_does_the_work_that_another_process_asks_for(open_office, database_url) -> None:
+    done = asyncio.Event()
+
+    async def note(_: Occasion) -> Result:
+        done.set()
+        return Result(summary="done")
+
+    settings = Settings(database_url=database_url, key_pepper="pepper", jobs=OFF)
+    async with Service.open(settings, jobs=[daily(note)], migrate=True, background=True):
+        office = await open_office(database_url, declare=False)
+        committed(await office.tell_job(Run()))
+        async with asyncio.timeout(20):
+            await done.wait()
+
+
 async def test_a_running_job_is_not_run_twice(open_office, database_url) -> None:
     office = await open_office(database_url, daily(Diary()))
     committed(await office.tell_job(Run()))

@@ -1,13 +1,17 @@
 """`orderly jobs`: what there is, and what an operator does about it."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
 
+from engine.envelope import Envelope
 from orderly.seed import Seeded
 from orderly.service import Service
 from orderly.settings import Settings
+from statemachines.job import Failed
+from statemachines.machine import SYSTEM
 from tests.orderly.conftest import Command, read
 
 
@@ -78,3 +82,22 @@ def test_a_legal_hold_is_put_and_released(jobs: Command) -> None:
 def test_what_can_not_be_done_is_explained(jobs: Command, arguments: tuple[str, ...], code: int, said: str) -> None:
     done = jobs("jobs", *arguments)
     assert (done.exit_code, said in done.output) == (code, True), done.output
+
+
+def test_the_doctor_names_jobs_that_failed_and_what_is_held(jobs: Command, database_url: str) -> None:
+    def diagnosis() -> tuple[str, str]:
+        checks = {each["check"]: each for each in json.loads(jobs("doctor", "--json").stdout)}
+        return checks["jobs"]["health"], checks["jobs"]["finding"]
+
+    assert diagnosis() == ("ok", "4 known, none failed")
+    jobs("jobs", "hold", "retention", "--reason", "case 7")
+    assert diagnosis() == ("ok", "a legal hold stands on retention")
+
+    async def fail() -> None:
+        async with Service.open(Settings()) as service:
+            envelope = Envelope("job", Failed(run=1, reason="no figures"), SYSTEM, "weekly-summary")
+            await service.dispatcher.dispatch(envelope)
+
+    jobs("jobs", "run", "weekly-summary")
+    asyncio.run(fail())
+    assert diagnosis() == ("warning", "failed: weekly-summary (no figures)")
