@@ -122,15 +122,17 @@ def has_a_vote(approval: Approval, actor: Actor, seats: list[ApprovalSeat]) -> s
     """Refuse whoever is not asked on this level."""
     if actor.role is not Role.APPROVER:
         return f"approvers vote; the role of '{actor.id}' is {actor.role}"
-    level = level_of(approval)
     for seat in seats:
         if seat.holder == actor.id and seat.level > approval.level and not seat.reserve:
             return f"'{actor.id}' votes on level '{levels_of(approval)[seat.level - 1].name}', which is not asked yet"
     if seat_of(actor.id, approval, seats) is not None:
         return None
+    for seat in seats:
+        if seat.person == actor.id != seat.holder:
+            return f"'{actor.id}' handed the vote on to '{seat.holder}'"
     asked = seats_of_level(approval.level, seats, escalated=approval.state == "escalated")
-    names = ", ".join(seat.holder for seat in asked) or "others"
-    return f"'{actor.id}' has no vote on level '{level.name}'; asked are: {names}"
+    names = ", ".join(seat.holder for seat in asked)
+    return f"'{actor.id}' has no vote on level '{level_of(approval).name}'; asked are: {names}"
 
 
 def more_approvals_are_needed(approval: Approval, votes: list[ApprovalVote]) -> str | None:

@@ -90,9 +90,8 @@ def count(choice: str, approval: Approval, votes: Iterable[ApprovalVote]) -> int
 
 def yet_to_vote(seats: Iterable[ApprovalSeat], approval: Approval, votes: Iterable[ApprovalVote]) -> list[ApprovalSeat]:
     """Return those of the seats in which somebody may still vote."""
-    votes = of_this_round(approval, votes)
-    used = {vote.person for vote in votes} | {vote.seat for vote in votes}
-    return [seat for seat in seats if seat.holder not in used and seat.person not in used]
+    voted = {vote.person for vote in of_this_round(approval, votes)}
+    return [seat for seat in seats if seat.holder not in voted]
 
 
 def fingerprint(approval: Approval) -> str:

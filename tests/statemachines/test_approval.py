@@ -71,7 +71,7 @@ def test_a_request_may_ask_for_more_people_than_the_policy():
         ([{"name": "friends"}], "level 'manager' is missing"),
         ([{"name": "manager", "quorum": 1}], "level 'manager' has a quorum of 1, not 2"),
         ([{"name": "manager", "quorum": 2, "rejections": 2}], "level 'manager' needs 2 rejections, not 1"),
-        ([{"name": "manager", "quorum": 2, "above": {"USD": 5}}], "level 'manager' leaves amounts out"),
+        ([{"name": "manager", "quorum": 2, "above": {"USD": 0}}], "level 'manager' leaves amounts out"),
         ([{"name": "manager", "quorum": 2, "above": {"EUR": 11}}], "level 'manager' leaves amounts out"),
         ([{"name": "manager", "quorum": 2}], "level 'manager' asks everybody"),
         ([{"name": "manager", "quorum": 2, "approvers": ["eve", "friend"]}], "level 'manager' asks friend"),
@@ -226,6 +226,15 @@ def test_when_too_many_abstain_and_there_is_no_reserve_it_is_rejected():
     office.abstain("eve")
     office.abstain("oscar")
     assert (office.state, office.approval.decided_because) == ("rejected", "too few are left who could approve it")
+
+
+def test_a_reserve_that_has_voted_before_is_none():
+    levels = [{"name": "anybody"}, {"name": "board", "approvers": ["eve"], "escalate_to": ["olga"]}]
+    office = Office(levels=levels)
+    office.asked()
+    office.approve("olga")
+    office.abstain("eve")
+    assert office.state == "rejected"
 
 
 def test_where_everybody_may_vote_anybody_may_abstain():

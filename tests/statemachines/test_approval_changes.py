@@ -134,7 +134,7 @@ def test_a_requester_may_withdraw_what_is_not_decided():
 def test_a_vote_that_is_handed_on_is_given_by_somebody_else():
     office = board()
     office.hand_on("eve", "adam")
-    assert office.refusal("eve") == "'eve' has no vote on level 'board'; asked are: adam, oscar, vera"
+    assert office.refusal("eve") == "'eve' handed the vote on to 'adam'"
     office.approve("adam", "oscar")
     assert office.state == "approved"
     assert [(vote.person, vote.seat) for vote in office.votes] == [("adam", "eve"), ("oscar", "oscar")]
@@ -213,6 +213,15 @@ def test_whoever_handed_a_vote_on_does_not_vote_where_everybody_may():
     office.hand_on("vera", "adam")
     office.approve("adam")
     assert office.refusal("vera") == "'adam' has voted for 'vera' already: approve"
+
+
+def test_whoever_handed_a_vote_on_has_none_on_an_earlier_level_either():
+    office = Office(levels=[{"name": "anybody"}, {"name": "vp", "approvers": ["vera"]}])
+    office.asked()
+    office.hand_on("vera", "adam")
+    assert office.refusal("vera") == "'vera' handed the vote on to 'adam'"
+    office.approve("eve", "adam")
+    assert office.state == "approved"
 
 
 def test_a_delegate_stays_one_after_a_change():

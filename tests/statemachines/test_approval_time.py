@@ -102,7 +102,7 @@ def test_a_shop_chooses_how_long_it_waits():
 
 
 def test_the_level_that_decides_is_told_and_nobody_else():
-    office = board()
+    office = board(announce_to="approvals@shop.example")
     assert office.mails() == [(EVE, "request"), (OSCAR, "request")]
 
 
@@ -146,6 +146,13 @@ def test_the_reserve_is_told_that_it_may_decide_and_the_others_that_it_is_late()
     assert office.mails()[2:] == [(EVE, "escalation"), (OSCAR, "escalation"), (OLGA, "escalation")]
     office.wait(hours=12)
     assert office.mails()[5:] == [(EVE, "reminder"), (OSCAR, "reminder"), (OLGA, "reminder")]
+
+
+def test_whoever_abstains_is_asked_no_more():
+    office = board()
+    office.abstain("eve")
+    office.abstain("oscar")
+    assert office.mails()[2:] == [(OLGA, "escalation")]
 
 
 def test_a_delegate_is_told_and_reminded():
