@@ -96,7 +96,7 @@ class Confirm(Event):
 QUICKLY = Retry(attempts=3, first_delay=timedelta(seconds=1))
 
 FETCH = Effect("depot.fetch", Task, ok=Answered, failed=Denied, action=Confirm, editable=("what",))
-DROP = Effect("depot.drop", Task, retry=QUICKLY)
+DROP = Effect("depot.drop", Task, timeout=timedelta(minutes=2), retry=QUICKLY)
 WALK = Effect("road.walk", Task, ok=Answered, failed=Denied, timeout=timedelta(seconds=10), retry=Retry(attempts=300))
 GUESS = Effect("oracle.guess", Task, ok=Answered, retry=QUICKLY, fallback=MappingProxyType({"text": "who knows"}))
 LOOK = Effect("oracle.look", Task, ok=Answered, cache=Cache(("what",), timedelta(hours=1)))
