@@ -252,7 +252,8 @@ class News(NamedTuple):
 
 def news(*, sqlite: bool) -> Select[bool, bool, bool]:
     """Return what asks for the news."""
-    return select(_SOMEBODY, or_(_unread(sqlite=sqlite).exists(), _REPLAYS), _LOST)
+    unread = _unread(sqlite=sqlite).scalar_subquery()  # not EXISTS, which would read on and on in no order
+    return select(_SOMEBODY, or_(unread.is_not(None), _REPLAYS), _LOST)
 
 
 def next_due(*, sqlite: bool) -> ScalarSelect[Any]:
