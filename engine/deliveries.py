@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from random import Random
@@ -33,7 +34,7 @@ from gateways.signing import SigningSecrets, sign
 from persistence import lanes
 from persistence.bulk import Values
 from persistence.database import CommitUnknown, Database
-from persistence.lanes import Subscriber
+from persistence.lanes import LaneKey, Subscriber
 from statemachines.declaration import Actor, Role
 from statemachines.ids import new_id
 from statemachines.registry import Registry
@@ -48,6 +49,19 @@ TIMEOUT: Final = timedelta(seconds=15)
 
 STRETCH_LIMIT: Final = 20
 """How many transitions of an entity are delivered before others have their turn."""
+
+
+HANDFUL: Final = 5
+"""How many times as many lanes are claimed as may be on their way at a time, so that none is waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A lane that this process holds, and what is to be sent along it."""
+
+    receiver: Subscriber
+    lane: Values
+    rows: Sequence[Values]
 
 
 class Deliveries(Chore):
@@ -87,7 +101,10 @@ class Deliveries(Chore):
         self._messenger = messenger
         self._fan_out = FanOut(database, clock)
         self._reports = Reports(database, clock, random)
-        self._running: dict[asyncio.Task[None], str] = {}
+        self._held: dict[asyncio.Task[None], str] = {}
+        self._places: dict[str, asyncio.Semaphore] = {}
+        self._all_places = asyncio.Semaphore(policy.concurrency)
+        self._spared: set[str] = set()
         self._may_have_more: set[str] = set()
         self._listening = True
         self._stopping = False
@@ -116,28 +133,30 @@ class Deliveries(Chore):
         return swept + read + await self._claim()
 
     async def _claim(self) -> int:
+        """Claim lanes by the handful, and begin with as many as may be on their way at a time."""
         now = self._clock.now()
         due = [] if self._stopping else await self._database.read(partial(lanes.due_subscribers, now=now))
         wanted = self._share_out(due)
         if not wanted:
             return 0
-        claimed = await write(self._database, partial(_claim, wanted=wanted, now=now))
-        for receiver, lane in claimed:
-            task = asyncio.create_task(self._deliver(receiver, lane), name=f"{receiver.id} {lane['entity_id']}")
-            self._running[task] = receiver.id
+        claims = await write(self._database, partial(_claim, wanted=wanted, now=now))
+        for claim in claims:
+            self._spared.discard(claim.receiver.id)
+            task = asyncio.create_task(self._deliver(claim), name=f"{claim.receiver.id} {claim.lane['entity_id']}")
+            self._held[task] = claim.receiver.id
             task.add_done_callback(self._ended)
-        counts = Counter(receiver.id for receiver, _ in claimed)
+        counts = Counter(claim.receiver.id for claim in claims)
         self._may_have_more |= {receiver.id for receiver, most in wanted if counts[receiver.id] >= most}
-        return len(claimed)
+        return len(claims)
 
     def _share_out(self, due: Sequence[Subscriber]) -> list[tuple[Subscriber, int]]:
-        """Return how many lanes may be claimed for whom; whoever has the least on its way comes first."""
-        on_its_way, left = Counter(self._running.values()), self._policy.concurrency - len(self._running)
+        """Return how many lanes may be claimed for whom; whoever has the fewest comes first."""
+        held, left = Counter(self._held.values()), self._policy.concurrency * HANDFUL - len(self._held)
         self._may_have_more = {receiver.id for receiver in due}
         wanted = []
-        for receiver in sorted(due, key=lambda each: on_its_way[each.id]):
-            most = 1 if receiver.failures >= TROUBLED else self._policy.concurrency_per_address
-            room = min(left, most - on_its_way[receiver.id])
+        for receiver in sorted(due, key=lambda each: held[each.id]):
+            most = 1 if receiver.failures >= TROUBLED else self._policy.concurrency_per_address * HANDFUL
+            room = min(left, most - held[receiver.id])
             if room > 0:
                 self._may_have_more.discard(receiver.id)
                 wanted.append((receiver, room))
@@ -145,23 +164,25 @@ class Deliveries(Chore):
         return wanted
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        receiver = self._running.pop(task)
+        receiver = self._held.pop(task)
         if not task.cancelled() and (error := task.exception()):
             log.error("delivery_lost", lane=task.get_name(), exc_info=error)
-        still = sum(each == receiver for each in self._running.values())
-        if self._may_have_more and still <= self._policy.concurrency_per_address // 2:  # by the handful
+        still = sum(each == receiver for each in self._held.values())
+        if not still:
+            self._places.pop(receiver, None)
+        if self._may_have_more and still <= self._policy.concurrency_per_address:  # before the handful is empty
             self.wake()
 
     async def finish(self) -> None:
         """Wait until everything that was begun has ended."""
-        while self._running:
-            await asyncio.wait(self._running)
+        while self._held:
+            await asyncio.wait(self._held)
 
     async def stop(self, grace: timedelta) -> None:
         """Begin nothing more, and finish what was begun as far as `grace` allows; other processes do the rest later."""
         self._stopping = True
-        if self._running:
-            await asyncio.wait(self._running, timeout=grace.total_seconds())
+        if self._held:
+            await asyncio.wait(self._held, timeout=grace.total_seconds())
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -169,26 +190,34 @@ class Deliveries(Chore):
 
     # -- one lane --------------------------------------------------------------------------------------------------
 
-    async def _deliver(self, receiver: Subscriber, lane: Values) -> None:
-        """Send a stretch of one entity's history, as far as it is taken."""
+    async def _deliver(self, claim: _Claim) -> None:
+        """Send a stretch of one entity's history, as far as it is taken, once there is a place for it."""
+        places = self._places.setdefault(claim.receiver.id, asyncio.Semaphore(self._policy.concurrency_per_address))
         try:
-            rows = await self._database.read(partial(lanes.stretch, lane=lane, most=STRETCH_LIMIT))
-            asked_for = bool(lane["asked_by"]) and lane["next_version"] == lane["last_version"]
-            for row in rows:
-                if self._stopping:
-                    await self._reports.submit(Report(lane, next_version=row["version"], release=True))
-                    return
-                if asked_for or hears_of(receiver, row["machine"], row["event"], row["entity_id"]):
-                    verdict = await self._send(receiver, lane, row)
-                    if verdict.give_up:
-                        await self._disable(receiver, verdict.give_up, verdict.failing_since, row["event_id"])
-                    if verdict.lane is None:
-                        return
-                    lane = verdict.lane
-            await self._reports.submit(Report(lane, next_version=rows[-1]["version"] + 1, release=True))
+            async with places, self._all_places:
+                await self._go_along(claim.receiver, claim.lane, claim.rows)
         except (SQLAlchemyError, CommitUnknown, OSError) as error:
             # The lease will lapse, and the last message be sent again under the same id.
-            log.warning("delivery_not_noted", lane=receiver.id, reason=type(error).__name__)
+            log.warning("delivery_not_noted", subscription=claim.receiver.id, reason=type(error).__name__)
+
+    async def _go_along(self, receiver: Subscriber, lane: Values, rows: Sequence[Values]) -> None:
+        asked_for = bool(lane["asked_by"]) and lane["next_version"] == lane["last_version"]
+        for row in rows:
+            if self._clock.now() + TIMEOUT >= lane["due_at"]:
+                return  # the lease may be over before an attempt is; somebody else will take it up
+            if self._stopping or receiver.id in self._spared:
+                await self._reports.submit(Report(lane, next_version=row["version"], release=True))
+                return
+            if asked_for or hears_of(receiver, row["machine"], row["event"], row["entity_id"]):
+                verdict = await self._send(receiver, lane, row)
+                if verdict.spared:
+                    self._spared.add(receiver.id)
+                if verdict.give_up:
+                    await self._disable(receiver, verdict.give_up, verdict.failing_since, row["event_id"])
+                if verdict.lane is None:
+                    return
+                lane = verdict.lane
+        await self._reports.submit(Report(lane, next_version=rows[-1]["version"] + 1, release=True))
 
     async def _send(self, receiver: Subscriber, lane: Values, row: Values) -> Verdict:
         """Make an attempt to deliver one event, and note what came of it."""
@@ -243,12 +272,11 @@ class Deliveries(Chore):
             log.warning("subscription_not_disabled", subscription=receiver.id, reason=str(error))
 
 
-def _claim(
-    connection: Connection, wanted: Sequence[tuple[Subscriber, int]], now: datetime
-) -> list[tuple[Subscriber, Values]]:
+def _claim(connection: Connection, wanted: Sequence[tuple[Subscriber, int]], now: datetime) -> list[_Claim]:
     """Claim lanes; of an address that is spared only if nobody else finds out how it is."""
-    claimed = []
+    claimed: list[tuple[Subscriber, Values]] = []
     for receiver, most in wanted:
         if receiver.failures < TROUBLED or lanes.hold(connection, receiver, now + LEASE):
             claimed += [(receiver, lane) for lane in lanes.claim(connection, receiver.id, now, now + LEASE, most)]
-    return claimed
+    rows = lanes.stretches(connection, [LaneKey.of(lane) for _, lane in claimed], STRETCH_LIMIT) if claimed else {}
+    return [_Claim(receiver, lane, rows[LaneKey.of(lane)]) for receiver, lane in claimed]

@@ -74,7 +74,7 @@ class Report:
     @property
     def key(self) -> LaneKey:
         """Which lane it is."""
-        return LaneKey(*(self.lane[name] for name in LaneKey._fields))
+        return LaneKey.of(self.lane)
 
     @property
     def failed(self) -> bool:
@@ -88,6 +88,8 @@ class Verdict:
 
     lane: Values | None = None
     """The lane, if the runner still holds it."""
+    spared: bool = False
+    """Whether the address is to be left alone for a while."""
     give_up: str | None = None
     """Why the address is to be given up, if it is."""
     failing_since: datetime | None = None
@@ -162,14 +164,14 @@ class Reports(NaturalBatcher[Report, Verdict]):
         reason = _reason_to_give_up(delivery, lane, endpoint, now, is_last=is_last)
         if reason is not None:
             lane["due_at"] = now + PARTING
-            return Verdict(give_up=reason, failing_since=endpoint["failing_since"] if endpoint else now)
+            return Verdict(spared=True, give_up=reason, failing_since=endpoint["failing_since"] if endpoint else now)
         if is_last:
             delivery["outcome"] = "abandoned"
             lane |= {"next_version": delivery["version"] + 1, "due_at": now, "attempts": 0, "failing_since": None}
         else:
             pause = self._about(PAUSES[lane["attempts"] - 1])
             lane["due_at"] = now + max(pause, report.retry_after or timedelta())
-        return Verdict()
+        return Verdict(spared=endpoint is not None and endpoint["held_until"] is not None)
 
     def _about(self, span: timedelta) -> timedelta:
         return span * (1 + JITTER * (2 * self._random.random() - 1))

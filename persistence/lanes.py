@@ -69,6 +69,11 @@ class LaneKey(NamedTuple):
     entity_id: str
     asked_by: str
 
+    @classmethod
+    def of(cls, row: Values) -> "LaneKey":
+        """Return the key of a lane's row."""
+        return cls(*(row[name] for name in cls._fields))
+
 
 _SUBSCRIBERS = (
     select(
@@ -202,23 +207,23 @@ def hold(connection: Connection, held: Subscriber, until: datetime) -> bool:
     return result.rowcount == 1
 
 
-_STRETCH = (
-    select(_history)
-    .where(
-        _history.c.machine == bindparam("machine"),
-        _history.c.entity_id == bindparam("entity_id"),
-        _history.c.version.between(bindparam("first", type_=BigInteger()), bindparam("last", type_=BigInteger())),
+def stretches(connection: Connection, keys: Iterable[LaneKey], most: int) -> dict[LaneKey, list[Values]]:
+    """Return the next transitions of lanes, up to `most` of each, in order."""
+    found: dict[LaneKey, list[Values]] = {key: [] for key in keys}
+    # Materialized: they are looked up by their keys, and only then their transitions.
+    along = select(_lanes).where(_key.in_(list(found))).cte("along").prefix_with("MATERIALIZED")
+    of_lane = and_(
+        _history.c.machine == along.c.machine,
+        _history.c.entity_id == along.c.entity_id,
+        _history.c.version.between(along.c.next_version, along.c.next_version + (most - 1)),
+        _history.c.version <= along.c.last_version,
     )
-    .order_by(_history.c.version)
-    .limit(bindparam("most", type_=BigInteger()))
-)
-
-
-def stretch(connection: Connection, lane: Values, most: int) -> list[Values]:
-    """Return the next transitions of a lane."""
-    values = {"machine": lane["machine"], "entity_id": lane["entity_id"], "most": most}
-    bounds = {"first": lane["next_version"], "last": lane["last_version"]}
-    return [dict(row) for row in connection.execute(_STRETCH, values | bounds).mappings()]
+    keyed = [along.c[name].label(f"lane_{name}") for name in LaneKey._fields]
+    statement = select(*keyed, _history).join(_history, of_lane).order_by(_history.c.version)
+    for row in connection.execute(statement).mappings():
+        key = LaneKey(*(row[f"lane_{name}"] for name in LaneKey._fields))
+        found[key].append({column.name: row[column.name] for column in _history.columns})
+    return found
 
 
 _REPLAYS = select(1).select_from(_cursors).where(_cursors.c.name != READER).exists()
@@ -291,7 +296,7 @@ def lock_lanes(connection: Connection, keys: Iterable[LaneKey]) -> dict[LaneKey,
     """Return lanes, locked until the commit."""
     statement = select(_lanes).where(_key.in_(sorted(keys))).order_by(*_lanes.primary_key.columns).with_for_update()
     rows = (dict(row) for row in connection.execute(statement).mappings())
-    return {LaneKey(*(row[name] for name in LaneKey._fields)): row for row in rows}
+    return {LaneKey.of(row): row for row in rows}
 
 
 def lock_endpoints(connection: Connection, ids: Iterable[str], *, failed: Iterable[str]) -> dict[str, Values]:

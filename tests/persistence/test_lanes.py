@@ -100,7 +100,7 @@ ASKED = {
     "news": lambda c: c.execute(lanes.news(sqlite=is_sqlite(c))),
     "who is due": lambda c: lanes.due_subscribers(c, SOON),
     "claims": lambda c: lanes.claim(c, "whs_active_1", SOON, LATER, 10),
-    "a stretch": lambda c: lanes.stretch(c, lane(7, "whs_active_1"), 20),
+    "stretches": lambda c: lanes.stretches(c, [KEY, KEY._replace(entity_id="ord_00010")], 20),
     "locks": lambda c: lanes.lock_lanes(c, [KEY, KEY._replace(entity_id="ord_00010")]),
     "one that is hurried": lambda c: lanes.hurry_one(c, KEY, SOON),
     "an event": lambda c: readers.event(c, "evt_00007"),
