@@ -21,6 +21,7 @@ from persistence.database import Database
 from persistence.store import Changes
 from persistence.tables import TABLES, EffectRow, History
 from statemachines.payments import CHARGE
+from statemachines.stock import Stock
 
 ROUNDS = 3
 CHARGES = 6_000
@@ -32,6 +33,7 @@ async def run(url: str, kind: str, workers: int) -> stage.Result:
     """Measure on one kind of database."""
     database = await stage.fresh(url)
     await stage.seed_products(database, 1, on_hand=10_000_000)
+    await database.write(promise)
     key = await transitions.merchant_key(database)
     called, plain = [], []
     for number in range(ROUNDS):
@@ -74,6 +76,11 @@ def _first_and_last(connection: Connection) -> Values:
     table = TABLES[History]
     newest = select(table.c.at).where(table.c.event == "charged").order_by(table.c.seq.desc()).limit(CHARGES).subquery()
     return tuple(connection.execute(select(func.min(newest.c.at), func.max(newest.c.at))).one())  # type: ignore[return-value]
+
+
+def promise(connection: Connection) -> None:
+    """Let half of all pieces be promised to the orders that are seeded."""
+    connection.execute(TABLES[Stock].update().values(reserved=TABLES[Stock].c.on_hand // 2))
 
 
 def _forget_effects(connection: Connection) -> None:

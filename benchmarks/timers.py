@@ -17,7 +17,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import Connection, func, select
 
 from benchmarks import stage, transitions
-from benchmarks.effects import working
+from benchmarks.effects import promise, working
 from engine.dispatcher import CommittedBatch
 from orderly.service import Service
 from orderly.settings import Settings
@@ -37,6 +37,7 @@ async def run(url: str, kind: str, workers: int, scratch: Path) -> stage.Result:
     """Measure on one kind of database."""
     database = await stage.fresh(url)
     await stage.seed_products(database, 1, on_hand=10_000_000)
+    await database.write(promise)
     key = await transitions.merchant_key(database)
     paid = range(1, PAYMENTS + 1)
     await stage.seed_orders(database, paid, "pending")
