@@ -116,6 +116,8 @@ async def test_the_log_tells_every_attempt_newest_first(open_to_all: Shop, erp: 
     shown = [(item["outcome"], item["status"], item["error"], item["attempt"]) for item in page["items"]]
     assert shown == [("delivered", 200, None, 2), ("failed", 503, "answered 503", 1)]
     assert {item["entity_id"] for item in page["items"]} == {order}
+    figures = (await shop.admin.get("/metrics")).text
+    assert all(f'orderly_deliveries_total{{outcome="{outcome}"}}' in figures for outcome in ("delivered", "failed"))
     assert len({item["event_id"] for item in page["items"]}) == 1
     failed = (await shop.merchant.get(log, params={"outcome": "failed"})).json()["items"]
     assert failed == page["items"][1:]

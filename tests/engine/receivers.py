@@ -1,5 +1,7 @@
 """Those who subscribed: real HTTP servers, what they were told, and a shop that tells them."""
 
+import asyncio
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -46,6 +48,13 @@ class Receiver:
     def tried(self) -> int:
         """How many messages came, taken or not."""
         return len(self.peer.asked)
+
+    async def has_tried(self, number: int) -> None:
+        """Wait until so many messages came."""
+        began = time.monotonic()
+        while self.tried < number:
+            assert time.monotonic() - began < 20, f"{self.tried} of {number} messages came"
+            await asyncio.sleep(0.005)
 
     @property
     def heard(self) -> list[str]:

@@ -8,6 +8,8 @@ from contextlib import suppress
 import pytest
 from sqlalchemy import Connection, insert, text
 
+from orderly.service import NotReady, Service
+from orderly.settings import Settings
 from persistence import feed, schema
 from persistence.database import Database
 from persistence.feed import BEGINNING, Place
@@ -206,3 +208,16 @@ async def test_after_a_restore_into_a_younger_cluster_new_transitions_come_after
     await write(database, 3)
     assert await versions(database, last.place) == [3]
     await database.close()
+
+
+async def test_no_service_starts_while_new_transitions_would_come_before_old_ones(postgresql_url: str) -> None:
+    database = Database(postgresql_url)
+    await schema.migrate(database)
+    await database.write(lambda c: c.execute(insert(TABLES[History]), {**row(1), "commit_order": 10**12}))
+    await database.close()
+    settings = Settings(database_url=postgresql_url, key_pepper="pepper")
+    with pytest.raises(NotReady, match="run `orderly migrate`"):
+        async with Service.open(settings):
+            pass
+    async with Service.open(settings, migrate=True):
+        pass
