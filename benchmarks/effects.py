@@ -43,7 +43,7 @@ async def run(url: str, kind: str, workers: int) -> stage.Result:
         with stage.serving(url, key, workers=workers) as server:
             await transitions.pay(server, range(paid.start, paid.start + PAYMENTS // 5))
             plain.append((await transitions.pay(server, range(paid.start + PAYMENTS // 5, paid.stop))).rate)
-        await database.write(_forget_effects)
+        await database.write(forget_effects)
         with _peer() as port, working(url, workers, _stripe(port)):
             called.append(await _charge(database, range(first, first + CHARGES)))
     await database.close()
@@ -83,7 +83,8 @@ def promise(connection: Connection) -> None:
     connection.execute(TABLES[Stock].update().values(reserved=TABLES[Stock].c.on_hand // 2))
 
 
-def _forget_effects(connection: Connection) -> None:
+def forget_effects(connection: Connection) -> None:
+    """Leave nothing to be called that another measurement asked for."""
     connection.execute(TABLES[EffectRow].delete())
 
 

@@ -17,7 +17,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import Connection, func, select
 
 from benchmarks import stage, transitions
-from benchmarks.effects import promise, working
+from benchmarks.effects import forget_effects, promise, working
 from engine.dispatcher import CommittedBatch
 from orderly.service import Service
 from orderly.settings import Settings
@@ -44,6 +44,7 @@ async def run(url: str, kind: str, workers: int, scratch: Path) -> stage.Result:
     with stage.serving(url, key, workers=workers) as server:
         await transitions.pay(server, range(1, PAYMENTS // 5 + 1))
         plain = (await transitions.pay(server, range(PAYMENTS // 5 + 1, PAYMENTS + 1))).rate
+    await database.write(forget_effects)
     lateness, statements = await _when_idle(url, database)
     await stage.seed_orders(database, range(PAYMENTS + 1, PAYMENTS + 1 + TIMERS), "pending")
     await database.write(_all_due)
