@@ -15,7 +15,7 @@ from engine.again import write
 from engine.clock import Clock
 from persistence import feed, lanes, readers
 from persistence.database import Database
-from persistence.feed import BEGINNING, Entry, Place
+from persistence.feed import Entry, Place
 from persistence.lanes import LaneKey, Subscriber
 from statemachines.patterns import matches
 from statemachines.subscription import Ping, Redeliver, RedeliverSince, Resume, Update, subscription
@@ -25,7 +25,6 @@ SCAN_LIMIT: Final = 1000
 
 _NOW_HEARS: Final = {Update.event_name, Resume.event_name}
 _ASKS: Final = {Redeliver.event_name, RedeliverSince.event_name}
-
 
 PING: Final = subscription.name, Ping.event_name
 """What a subscription hears of whatever its patterns are: that somebody wants to see whether its address works."""
@@ -44,24 +43,29 @@ class FanOut:
         self._clock = clock
 
     async def run(self) -> int:
-        """Read all that is there to be read; return how many transitions that were."""
-        total = 0
-        while read := await write(self._database, partial(_go_on, now=self._clock.now())):
+        """Read what is there to be read, and a part of what is to be read again; return how many transitions that were.
+
+        It ends however fast new ones come, and however long a replay is: in between, what was read is sent.
+        """
+        total, read = 0, SCAN_LIMIT
+        while read == SCAN_LIMIT:
+            read = await write(self._database, partial(_go_on, now=self._clock.now(), most=SCAN_LIMIT))
             total += read
         for event_id in await self._database.read(readers.replays):
-            while read := await write(self._database, partial(_replay, event_id=event_id, now=self._clock.now())):
-                total += read
+            total += await write(
+                self._database, partial(_replay, event_id=event_id, now=self._clock.now(), most=SCAN_LIMIT)
+            )
         return total
 
 
-def _go_on(connection: Connection, now: datetime) -> int:
+def _go_on(connection: Connection, now: datetime, most: int) -> int:
     """Read what happened; return how many transitions that were."""
     cursor = readers.lock_cursor(connection)
     assert cursor is not None
     known = lanes.subscribers(connection)
     while known:
         start = _start(cursor, known)
-        entries = feed.scan(connection, start, SCAN_LIMIT)
+        entries = feed.scan(connection, start, most)
         # Once more, behind the transitions: whoever began before they were there to be read is in sight by now.
         known = lanes.subscribers(connection)
         if known and _start(cursor, known) >= start:
@@ -121,14 +125,14 @@ def _heed(connection: Connection, entry: Entry, known: Sequence[Subscriber], now
             lanes.add_lanes(connection, {key: (asked["version"], asked["version"])}, now)
 
 
-def _replay(connection: Connection, event_id: str, now: datetime) -> int:
+def _replay(connection: Connection, event_id: str, now: datetime, most: int) -> int:
     """Read a part of what somebody asked for again; return how many transitions that were, 0 at the end."""
     cursor, asked = readers.lock_cursor(connection, event_id), readers.event(connection, event_id)
     if cursor is None or asked is None:
         return 0
     receiver = lanes.subscriber(connection, asked["entity_id"])
     end = Place(asked["commit_order"], asked["seq"])
-    entries = feed.scan(connection, max(cursor, BEGINNING), SCAN_LIMIT)
+    entries = feed.scan(connection, cursor, most)
     wanted = [entry for entry in entries if entry.place < end]
     if receiver is None or not wanted:
         readers.end_replay(connection, event_id)

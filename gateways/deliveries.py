@@ -59,7 +59,7 @@ class Messenger:
 
     Args:
         allow_private: whether to speak to private networks and this machine, too.
-        connections: how many messages may be on their way to one address at a time.
+        connections: how many messages are on their way at a time, at most; all of them may be to one address.
         resolve: finds the addresses of hosts.
     """
 

@@ -85,10 +85,7 @@ class Service:
             random,
             settings.subscription,
             self.signing_secrets,
-            Messenger(
-                allow_private=settings.subscription.allow_private,
-                connections=settings.subscription.concurrency_per_address,
-            ),
+            Messenger(allow_private=settings.subscription.allow_private, connections=settings.subscription.concurrency),
         )
         self.chores: list[Chore] = [self.effects, self.timers, self.inbox, self.deliveries]
         self._stepper = Stepper(self.database, clock, self.chores, settings.poll_interval)
