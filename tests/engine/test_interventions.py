@@ -117,7 +117,8 @@ async def test_nobody_steps_in_on_what_is_done_or_being_done(small_works: Works,
     assert await refusal(works, event(effect=effect, reason="in a hurry")) == "the effect is done"
 
 
-async def test_an_effect_is_found_only_where_it_belongs(works: Works, database, clock) -> None:
+async def test_an_effect_is_found_only_where_it_belongs(small_works: Works) -> None:
+    works = small_works
     await works.ask("bolts")
     await works.begin("K")
     effect = (await works.effect())["id"]
@@ -207,7 +208,8 @@ async def test_second_thoughts_within_one_event_count(small_works: Works) -> Non
     assert small_works.peer.calls == []
 
 
-async def test_what_was_attempted_is_not_withdrawn(works: Works) -> None:
+async def test_what_was_attempted_is_not_withdrawn(small_works: Works) -> None:
+    works = small_works
     works.peer.does["bolts"].append(NoAnswer("it broke off"))
     await works.ask("bolts")
     await works.settle()
@@ -216,7 +218,8 @@ async def test_what_was_attempted_is_not_withdrawn(works: Works) -> None:
     assert await works.statuses() == {"bolts": "done"}
 
 
-async def test_what_a_person_has_tried_again_was_attempted(works: Works) -> None:
+async def test_what_a_person_has_tried_again_was_attempted(small_works: Works) -> None:
+    works = small_works
     effect = await parked(works)
     committed(await works.admin(RetryEffect(effect=effect, reason=MENDED)))
     committed(await works.tell("J", Forget(by=DROP.name)))
@@ -224,7 +227,8 @@ async def test_what_a_person_has_tried_again_was_attempted(works: Works) -> None
     assert await works.statuses() == {"scrap": "done"}
 
 
-async def test_what_is_being_attempted_is_not_withdrawn(works: Works) -> None:
+async def test_what_is_being_attempted_is_not_withdrawn(small_works: Works) -> None:
+    works = small_works
     leave = asyncio.Event()
     works.peer.does["bolts"].append(leave)
     await works.ask("bolts")

@@ -185,6 +185,15 @@ async def test_innocents_that_ran_beside_a_poison_are_done_and_the_poison_is_par
     assert max(effect["lost"] for effect in await works.effects() if effect["status"] == "done") <= SUSPICIOUS
 
 
+async def test_a_gateway_that_cancels_itself_gives_its_place_back(small_works: Works) -> None:
+    small_works.peer.does["bolts"].append(asyncio.CancelledError())
+    await small_works.ask("bolts")
+    await small_works.settle()
+    assert small_works.runner.destinations["depot"].calls == 0
+    await small_works.advance(LEASE)
+    assert (await small_works.effect())["status"] == "done"
+
+
 # -- what others know ----------------------------------------------------------------------------------------------
 
 

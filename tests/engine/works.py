@@ -142,7 +142,7 @@ job = Machine(
     ],
 )
 
-Step = Answer | Exception | asyncio.Event
+Step = Answer | BaseException | asyncio.Event
 """What the peer does: answer, fail, or first wait for an event."""
 
 
