@@ -14,7 +14,7 @@ from orderly.service import Service
 from tests.engine.receivers import OK, Told, receiving
 from tests.faults.server import Server, settings
 
-KILLS, SHELVES, EACH, AT_A_TIME = 4, 16, 6, 3
+KILLS, SHELVES, EACH, AT_A_TIME = 4, 70, 3, 2
 SETTINGS = {"ALLOW_PRIVATE": "true", "ALLOW_HTTP": "true", "CONCURRENCY": str(AT_A_TIME)}
 
 
