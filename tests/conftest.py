@@ -1,7 +1,9 @@
 """What all tests share: fresh databases of both kinds, and a service on a clock that can be moved."""
 
+import asyncio
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
@@ -57,29 +59,61 @@ async def _administer(url: str, *statements: str) -> None:
         await connection.close()
 
 
-async def _fresh_postgresql(url: str) -> tuple[str, str]:
+async def _fresh_postgresql(url: str, template: str = "template1") -> tuple[str, str]:
     name = f"orderly_test_{secrets.token_hex(6)}"
-    await _administer(url, f'CREATE DATABASE "{name}"')
+    await _administer(url, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     return name, make_url(url).set(drivername="postgresql+asyncpg", database=name).render_as_string(hide_password=False)
 
 
 @pytest.fixture
-async def sqlite_url(tmp_path: Path) -> str:
-    """The URL of an empty SQLite database."""
-    return f"sqlite:///{tmp_path / 'orderly.db'}"
+def migrated() -> bool:
+    """Whether a test is given databases with the schema in place; a test of empty ones says False."""
+    return True
+
+
+async def _migrate(url: str) -> None:
+    database = Database(url)
+    await schema.migrate(database)
+    await database.close()
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file to copy: migrating a database for each test took most of the time of all tests."""
+    file = tmp_path_factory.mktemp("migrated") / "orderly.db"
+    asyncio.run(_migrate(f"sqlite:///{file}"))
+    return file
+
+
+@pytest.fixture(scope="session")
+def migrated_postgresql(postgresql: str) -> str:
+    """The name of a migrated PostgreSQL database to copy."""
+    name, url = asyncio.run(_fresh_postgresql(postgresql))
+    asyncio.run(_migrate(url))
+    return name
 
 
 @pytest.fixture
-async def postgresql_url(postgresql: str) -> AsyncIterator[str]:
-    """The URL of an empty PostgreSQL database."""
-    name, url = await _fresh_postgresql(postgresql)
+def sqlite_url(request: pytest.FixtureRequest, tmp_path: Path, *, migrated: bool) -> str:
+    """The URL of a SQLite database of the test's own."""
+    file = tmp_path / "orderly.db"
+    if migrated:
+        shutil.copyfile(request.getfixturevalue("migrated_sqlite"), file)
+    return f"sqlite:///{file}"
+
+
+@pytest.fixture
+def postgresql_url(request: pytest.FixtureRequest, postgresql: str, *, migrated: bool) -> Iterator[str]:
+    """The URL of a PostgreSQL database of the test's own."""
+    template = request.getfixturevalue("migrated_postgresql") if migrated else "template1"
+    name, url = asyncio.run(_fresh_postgresql(postgresql, template))
     yield url
-    await _administer(postgresql, f'DROP DATABASE "{name}" WITH (FORCE)')
+    asyncio.run(_administer(postgresql, f'DROP DATABASE "{name}" WITH (FORCE)'))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """The URL of an empty database: the test runs once on each kind."""
+    """The URL of a database: the test runs once on each kind."""
     return str(request.getfixturevalue(f"{request.param}_url"))
 
 
@@ -87,7 +121,6 @@ def database_url(request: pytest.FixtureRequest) -> str:
 async def database(database_url: str) -> AsyncIterator[Database]:
     """A migrated database of each kind."""
     opened = Database(database_url)
-    await schema.migrate(opened)
     yield opened
     await opened.close()
 

@@ -159,6 +159,7 @@ def test_an_address_of_another_machine_is_refused(tmp_path: Path, host: str) -> 
     assert "--host" in ended.stderr
 
 
+@pytest.mark.parametrize("migrated", [False])
 def test_a_database_that_is_not_migrated_is_refused(tmp_path: Path, postgresql_url: str) -> None:
     for settings in ({}, {"database_url": socket_url(postgresql_url)}):
         ended = orderly(tmp_path, "serve", **settings)

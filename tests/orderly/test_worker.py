@@ -152,6 +152,7 @@ def test_sqlite_is_written_by_a_server_or_a_worker_but_not_by_both(tmp_path: Pat
         assert worker.terminate() == 0
 
 
+@pytest.mark.parametrize("migrated", [False])
 def test_a_worker_without_a_database_says_what_to_do(tmp_path: Path, url: str) -> None:
     for settings in ({}, {"database_url": url}):
         ended = orderly(tmp_path, "worker", **settings)

@@ -138,6 +138,7 @@ async def test_never_runs_over_a_shops_own_database(plan: Plan, sqlite_url: str,
     assert not await rows(sqlite_url, Product)
 
 
+@pytest.mark.parametrize("migrated", [False])
 async def test_does_not_even_migrate_a_shops_own_database(plan: Plan, sqlite_url: str) -> None:
     """A shop on an older version: one table, and no revision that this program knows."""
     database = Database(sqlite_url)
