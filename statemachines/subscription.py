@@ -19,8 +19,9 @@ from sqlmodel import Field
 from statemachines.commands import Command, Set
 from statemachines.declaration import NEW, Entity, Event, Guard, Policy, Role, State, Transition, asks
 from statemachines.hosts import EndpointUrl, why_not_public
+from statemachines.letters import SubscriptionDisabled
 from statemachines.machine import Machine
-from statemachines.messages import SEND_MAIL, MailAddress, SubscriptionDisabled, mail
+from statemachines.messages import SEND_MAIL, MailAddress, mail
 from statemachines.patterns import Patterns, first_unknown
 from statemachines.values import Moment, Name, Reference, Text
 

@@ -6,7 +6,8 @@ from functools import partial
 from engine.jobs import Occasion
 from persistence import reports
 from statemachines.job import MAX_ALERTS, Result
-from statemachines.messages import LowStock, PostMessage, SendMail, StockLow
+from statemachines.letters import LowStock, StockLow
+from statemachines.messages import PostMessage, SendMail
 
 POST_LENGTH = 3000
 """Longer lists are posted in parts."""

@@ -11,8 +11,9 @@ from sqlalchemy import Connection
 from engine.jobs import Occasion
 from persistence import reports
 from statemachines.job import Result
-from statemachines.messages import AnyTemplate, Bestseller, DailyReport, SendMail, Takings
-from statemachines.messages import WeeklySummary as WeeklyMail
+from statemachines.letters import AnyTemplate, Bestseller, DailyReport, Takings
+from statemachines.letters import WeeklySummary as WeeklyMail
+from statemachines.messages import SendMail
 from statemachines.schedule import first_moment
 from statemachines.texts import WriteText
 from statemachines.values import money

@@ -11,7 +11,8 @@ from statemachines.activity.model import Activity, ActivityPolicy
 from statemachines.activity.occurrences import Occurrence
 from statemachines.commands import Command, Set, Withdraw
 from statemachines.declaration import asks
-from statemachines.messages import SEND_MAIL, BasketItem, BasketReminder, ProductReminder, RewardEarned, mail
+from statemachines.letters import BasketItem, BasketReminder, ProductReminder, RewardEarned
+from statemachines.messages import SEND_MAIL, mail
 from statemachines.product import Product
 
 

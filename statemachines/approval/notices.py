@@ -23,7 +23,8 @@ from statemachines.approval.voting import (
 )
 from statemachines.commands import Command, Withdraw
 from statemachines.declaration import Actor, asks
-from statemachines.messages import SEND_MAIL, ApprovalRequested, mail
+from statemachines.letters import ApprovalRequested
+from statemachines.messages import SEND_MAIL, mail
 
 Occasion = Literal["request", "reminder", "escalation", "delegation"]
 

@@ -10,7 +10,8 @@ from statemachines.approval.policy import ApprovalPolicy
 from statemachines.commands import Command, Send, Set
 from statemachines.commands import Withdraw as Recall
 from statemachines.declaration import Actor, Role, asks
-from statemachines.messages import SEND_MAIL, ApprovalDecided, mail
+from statemachines.letters import ApprovalDecided
+from statemachines.messages import SEND_MAIL, mail
 
 SILENCE = "nobody decided in time"
 LAPSE = "the changes asked for were not made in time"

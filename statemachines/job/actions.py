@@ -8,7 +8,8 @@ from statemachines.declaration import asks
 from statemachines.job.events import RUN_WORK, Declare, Failed, Finished, Hold, RunWork
 from statemachines.job.guards import occurrence
 from statemachines.job.model import Job
-from statemachines.messages import POST_MESSAGE, SEND_MAIL, DailyReport, SendMail
+from statemachines.letters import DailyReport
+from statemachines.messages import POST_MESSAGE, SEND_MAIL, SendMail
 from statemachines.schedule import schedule
 from statemachines.stock import Alert
 from statemachines.texts import WRITE_TEXT, TextWritten

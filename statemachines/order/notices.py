@@ -7,20 +7,8 @@ from collections.abc import Iterator
 
 from statemachines.commands import Call, Command
 from statemachines.declaration import asks
-from statemachines.messages import (
-    POST_MESSAGE,
-    SEND_MAIL,
-    SEND_SMS,
-    MailLine,
-    OrderCancelled,
-    OrderConfirmed,
-    OrderShipped,
-    PaymentFailed,
-    PostMessage,
-    RefundMade,
-    SendSms,
-    mail,
-)
+from statemachines.letters import MailLine, OrderCancelled, OrderConfirmed, OrderShipped, PaymentFailed, RefundMade
+from statemachines.messages import POST_MESSAGE, SEND_MAIL, SEND_SMS, PostMessage, SendSms, mail
 from statemachines.order.events import Cancel, Fail, Fulfill
 from statemachines.order.model import Order, OrderLine, OrderPolicy
 from statemachines.payments import Charged, Declined, Refunded, RefundFailed

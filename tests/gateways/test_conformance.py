@@ -20,7 +20,8 @@ from gateways.text import ChatCompletions, SandboxText, TextSettings
 from statemachines.analytics import TRACK, Occurrence
 from statemachines.carrier import CREATE_SHIPMENT, CreateShipment
 from statemachines.declaration import Effect
-from statemachines.messages import POST_MESSAGE, SEND_MAIL, SEND_SMS, OrderShipped, PostMessage, SendMail, SendSms
+from statemachines.letters import OrderShipped
+from statemachines.messages import POST_MESSAGE, SEND_MAIL, SEND_SMS, PostMessage, SendMail, SendSms
 from statemachines.texts import WRITE_TEXT, WriteText
 from tests.gateways import services
 from tests.gateways.peer import playing

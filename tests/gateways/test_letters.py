@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from gateways import letters
 from gateways.letters import compose
-from statemachines.messages import (
+from statemachines.letters import (
     AnyTemplate,
     ApprovalDecided,
     ApprovalRequested,
@@ -28,14 +28,13 @@ from statemachines.messages import (
     ProductReminder,
     RefundMade,
     RewardEarned,
-    SendMail,
     StockLow,
     SubscriptionDisabled,
     Takings,
     Template,
     WeeklySummary,
-    mail,
 )
+from statemachines.messages import SendMail, mail
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 TAKINGS = (Takings(currency="EUR", orders=3, revenue=5700, average=1900),)

@@ -13,7 +13,8 @@ import trustme
 
 from gateways.mail import SandboxMail, SmtpMail, SmtpSettings
 from gateways.port import Answer, Attempt, Done, NoAnswer, Refused
-from statemachines.messages import OrderShipped, SendMail
+from statemachines.letters import OrderShipped
+from statemachines.messages import SendMail
 from tests.gateways.services import TOKEN, mail_server
 
 SHIPPED = OrderShipped(order="ord_1", tracking="JD0146")

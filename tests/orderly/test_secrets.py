@@ -23,15 +23,8 @@ from orderly.settings import Settings
 from statemachines import payments
 from statemachines.analytics import TRACK, Occurrence
 from statemachines.carrier import CANCEL_SHIPMENT, CREATE_SHIPMENT, Address, CancelShipment, Contents, CreateShipment
-from statemachines.messages import (
-    POST_MESSAGE,
-    SEND_MAIL,
-    SEND_SMS,
-    OrderShipped,
-    PostMessage,
-    SendMail,
-    SendSms,
-)
+from statemachines.letters import OrderShipped
+from statemachines.messages import POST_MESSAGE, SEND_MAIL, SEND_SMS, PostMessage, SendMail, SendSms
 from statemachines.texts import WRITE_TEXT, WriteText
 from tests.gateways.peer import SILENCE, Asked, Peer, Says, playing
 

@@ -23,8 +23,9 @@ from statemachines.activity.occurrences import Occurrence, basket, kept
 from statemachines.commands import Call
 from statemachines.decision import Decision
 from statemachines.declaration import Actor, Event
+from statemachines.letters import BasketReminder, ProductReminder, RewardEarned
 from statemachines.machine import SYSTEM
-from statemachines.messages import BasketReminder, ProductReminder, RewardEarned, SendMail
+from statemachines.messages import SendMail
 from statemachines.privacy import disclosed
 from statemachines.product import Discontinue
 from statemachines.values import MAX_QUANTITY

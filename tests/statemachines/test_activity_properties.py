@@ -22,7 +22,8 @@ from statemachines.activity import (
 )
 from statemachines.activity.occurrences import basket, read
 from statemachines.declaration import Event
-from statemachines.messages import BasketReminder, RewardEarned, SendMail
+from statemachines.letters import BasketReminder, RewardEarned
+from statemachines.messages import SendMail
 from statemachines.product import Discontinue, Relist
 from tests.statemachines.shop import ANNA, MERCHANT, Shop, accepted
 

@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 from statemachines.approval import Approve
-from statemachines.messages import ApprovalRequested, SendMail
+from statemachines.letters import ApprovalRequested
+from statemachines.messages import SendMail
 from tests.statemachines.office import Office
 from tests.statemachines.shop import NOON, accepted
 

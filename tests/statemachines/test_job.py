@@ -23,8 +23,9 @@ from statemachines.job import (
     Run,
     RunWork,
 )
+from statemachines.letters import DailyReport
 from statemachines.machine import SYSTEM
-from statemachines.messages import POST_MESSAGE, SEND_MAIL, DailyReport, PostMessage, SendMail
+from statemachines.messages import POST_MESSAGE, SEND_MAIL, PostMessage, SendMail
 from statemachines.registry import MACHINES
 from statemachines.texts import WRITE_TEXT, TextWritten, WriteText
 from tests.statemachines.shop import NOON, Shop, accepted, refused

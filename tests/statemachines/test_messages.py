@@ -5,7 +5,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from statemachines.carrier import CarrierReference
 from statemachines.commands import Call
-from statemachines.messages import SEND_MAIL, OrderShipped, PhoneNumber, SendMail, SendSms, mail
+from statemachines.letters import OrderShipped
+from statemachines.messages import SEND_MAIL, PhoneNumber, SendMail, SendSms, mail
 from statemachines.values import Paragraphs, Url
 
 

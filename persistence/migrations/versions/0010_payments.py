@@ -1,0 +1,14 @@
+"""Payments."""
+
+revision = "0010"
+down_revision = "0009"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Bring the database forward."""
+
+
+def downgrade() -> None:
+    """Take it back."""

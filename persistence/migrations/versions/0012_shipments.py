@@ -1,0 +1,14 @@
+"""Shipments."""
+
+revision = "0012"
+down_revision = "0011"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Bring the database forward."""
+
+
+def downgrade() -> None:
+    """Take it back."""

@@ -1,0 +1,14 @@
+"""Returns."""
+
+revision = "0013"
+down_revision = "0012"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Bring the database forward."""
+
+
+def downgrade() -> None:
+    """Take it back."""

@@ -1,0 +1,268 @@
+"""What mails say: one class for each, with the values that its template in `gateways/templates/` shows."""
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from statemachines.carrier import CarrierReference
+from statemachines.values import (
+    Amount,
+    Count,
+    Currency,
+    Name,
+    Paragraphs,
+    Quantity,
+    Reference,
+    Sku,
+    Text,
+    Url,
+    WholeNumber,
+)
+
+Sum = Annotated[int, WholeNumber, Field(ge=0)]
+"""Money in minor units, added up over many orders."""
+
+
+class Template(BaseModel):
+    """The values that one mail shows. Amounts are minor units; the template formats them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class MailLine(BaseModel):
+    """One line of an order, as the customer reads it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Name
+    quantity: Quantity
+    unit_price: Amount
+
+
+class OrderConfirmed(Template):
+    """To the customer: the order is paid and taken."""
+
+    template: Literal["order_confirmed"] = "order_confirmed"
+    order: Reference
+    lines: tuple[MailLine, ...] = Field(min_length=1)
+    total: Amount
+    currency: Currency
+
+
+class PaymentFailed(Template):
+    """To the customer: the payment was declined."""
+
+    template: Literal["payment_failed"] = "payment_failed"
+    order: Reference
+    amount: Amount
+    currency: Currency
+    reason: Name
+    tries_left: Count
+    """How often it may be tried again; 0 if the order is off."""
+
+
+class OrderShipped(Template):
+    """To the customer: the parcel left the house."""
+
+    template: Literal["order_shipped"] = "order_shipped"
+    order: Reference
+    tracking: CarrierReference | None = None
+    tracking_url: Url | None = None
+
+
+class OrderCancelled(Template):
+    """To the customer: the order is off."""
+
+    template: Literal["order_cancelled"] = "order_cancelled"
+    order: Reference
+    reason: Text | None = None
+    refund: Amount
+    """What is given back; 0 if nothing was paid."""
+    currency: Currency
+
+
+class RefundMade(Template):
+    """To the customer: money was given back."""
+
+    template: Literal["refund_made"] = "refund_made"
+    order: Reference
+    amount: Amount
+    currency: Currency
+
+
+class ApprovalRequested(Template):
+    """To an approver: something waits for a decision."""
+
+    template: Literal["approval_requested"] = "approval_requested"
+    occasion: Literal["request", "reminder", "escalation", "delegation"] = "request"
+    """Why this is written: it is new, still waits, was not decided in time, or the vote was handed to the approver."""
+    approval: Reference
+    """The request, by its id."""
+    kind: Name
+    """What sort of thing waits."""
+    subject: Reference
+    """What waits, by its id."""
+    amount: Amount | None = None
+    currency: Currency | None = None
+    requested_by: Name
+    reason: Text | None = None
+    expires_at: datetime | None = None
+    """Until when it waits for this decision, if that is known."""
+
+
+class ApprovalDecided(Template):
+    """To whoever asked for approval: what became of it."""
+
+    template: Literal["approval_decided"] = "approval_decided"
+    outcome: Literal["approved", "rejected", "changes_requested", "expired"]
+    approval: Reference
+    """The request, by its id."""
+    kind: Name
+    subject: Reference
+    amount: Amount | None = None
+    currency: Currency | None = None
+    reason: Text | None = None
+    expires_at: datetime | None = None
+    """Until when changes can be made, if they were asked for."""
+
+
+class PaymentReminder(Template):
+    """To the customer: an order was begun and not paid."""
+
+    template: Literal["payment_reminder"] = "payment_reminder"
+    order: Reference
+    total: Amount
+    currency: Currency
+    expires_at: datetime | None = None
+    """When it lapses, if it does."""
+
+
+class ProductReminder(Template):
+    """To the customer: a product was looked at again and again."""
+
+    template: Literal["product_reminder"] = "product_reminder"
+    sku: Sku
+    name: Name
+
+
+class BasketItem(BaseModel):
+    """Pieces of one product in a basket."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sku: Sku
+    name: Name
+    quantity: Sum
+
+
+class BasketReminder(Template):
+    """To the customer: a basket was left behind."""
+
+    template: Literal["basket_reminder"] = "basket_reminder"
+    items: tuple[BasketItem, ...] = Field(min_length=1, max_length=100)
+    again: bool = False
+    """Whether it is the second reminder, and the last."""
+
+
+class RewardEarned(Template):
+    """To the customer: a reward was earned."""
+
+    template: Literal["reward_earned"] = "reward_earned"
+    code: Reference
+    """What the customer shows for it."""
+
+
+class LowStock(BaseModel):
+    """A product that runs out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sku: Sku
+    name: Name
+    available: Sum
+    reorder_level: Count
+
+
+class StockLow(Template):
+    """To the merchant: products run out."""
+
+    template: Literal["stock_low"] = "stock_low"
+    products: tuple[LowStock, ...] = Field(min_length=1, max_length=100)
+
+
+class Takings(BaseModel):
+    """The sales of some days in one currency."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    currency: Currency
+    orders: Sum
+    revenue: Sum
+    average: Sum
+
+
+class Bestseller(BaseModel):
+    """A product and how many pieces of it were sold."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sku: Sku
+    quantity: Sum
+
+
+class DailyReport(Template):
+    """To the merchant: what a day brought."""
+
+    template: Literal["daily_report"] = "daily_report"
+    day: date
+    takings: tuple[Takings, ...]
+    narrative: Paragraphs = ""
+    """The day told in words; empty if nobody tells it."""
+
+
+class WeeklySummary(Template):
+    """To the merchant: what a week brought."""
+
+    template: Literal["weekly_summary"] = "weekly_summary"
+    first_day: date
+    last_day: date
+    takings: tuple[Takings, ...]
+    before: tuple[Takings, ...] = ()
+    """The takings of the week before."""
+    bestsellers: tuple[Bestseller, ...] = Field(default=(), max_length=20)
+    cancelled: Sum
+    """Orders that were called off."""
+    waiting: Sum
+    """Orders that need a person."""
+
+
+class SubscriptionDisabled(Template):
+    """To the merchant: nothing more is delivered to a webhook endpoint, after lasting failure."""
+
+    template: Literal["subscription_disabled"] = "subscription_disabled"
+    subscription: Reference
+    host: Name
+    """The endpoint's host alone; the rest of its address may hold a secret."""
+    failing_since: datetime
+    reason: Name
+
+
+AnyTemplate = Annotated[
+    OrderConfirmed
+    | PaymentFailed
+    | OrderShipped
+    | OrderCancelled
+    | RefundMade
+    | ApprovalRequested
+    | ApprovalDecided
+    | PaymentReminder
+    | ProductReminder
+    | BasketReminder
+    | RewardEarned
+    | StockLow
+    | DailyReport
+    | WeeklySummary
+    | SubscriptionDisabled,
+    Field(discriminator="template"),
+]

@@ -1,0 +1,1 @@
+"""Refunds: `machine` is the table; beside it stand what a refund is, its events, news, guards and actions."""

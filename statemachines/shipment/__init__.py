@@ -1,0 +1,1 @@
+"""Shipments: `machine` is the table; beside it stand what a shipment is, its events, news, guards and actions."""
