@@ -1,8 +1,8 @@
 """Messages to people: by mail, by SMS, to a chat channel.
 
 A mail is a template and the values it shows. Each template is a class in `letters`, so that an action can't ask for a
-mail with a value missing: ``yield mail("ann@shop.example", OrderShipped(order="ord_1", tracking="JD0146"))``. Its words stand in
-`gateways/templates/`, in files of the same name.
+mail with a value missing: ``yield mail("ann@shop.example", OrderShipped(order="ord_1", tracking="JD0146"))``. Its words
+stand in `gateways/templates/`, in files of the same name.
 """
 
 from datetime import timedelta
