@@ -258,13 +258,15 @@ class Batch:
     def _apply(self, step: _Step, entity: Entity, accepted: Accepted, outputs: _Outputs) -> list[_Step]:
         """Carry out an accepted decision on the rows in memory; return the events that it leads to."""
         machine, journal, now = step.machine, outputs.journal, self.now
-        if accepted.source == NEW:
+        is_new = accepted.source == NEW
+        if is_new:
             vars(entity)["created_at"] = now
-            journal.add(entity, self._rows.places_of(machine, entity, entity))
         changes = {"state": accepted.target, "version": entity.version + 1, **accepted.changes}
         if accepted.enters:
             changes["state_since"] = now
         journal.set(entity, changes)
+        if is_new:  # once its columns are set: it is looked for by them
+            journal.add(entity, self._rows.places_of(machine, entity, entity, is_new=True))
         for name in accepted.cancels:
             outputs.timers[machine.name, entity.id, name] = None
         for timer in accepted.starts:
@@ -277,7 +279,7 @@ class Batch:
                 case Change():
                     journal.set(command.row, dict(command.changes))
                 case Add():
-                    journal.add(command.row, self._rows.places_of(machine, entity, command.row))
+                    journal.add(command.row, self._rows.places_of(machine, entity, command.row, is_new=is_new))
                 case Call():
                     effect_id = new_id("eff", now, self._random)
                     row = records.effect(machine, entity, command, effect_id=effect_id, event_id=step.event_id, now=now)

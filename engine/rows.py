@@ -69,6 +69,7 @@ class Rows:
         self._objects: dict[type[SQLModel], dict[tuple[Any, ...], SQLModel]] = defaultdict(dict)
         self._original: dict[int, Values] = {}
         self._found: dict[RowKey, list[SQLModel]] = {}
+        self._looked_up: dict[type[SQLModel], set[tuple[str, bool]]] = defaultdict(set)
         self._lacking: dict[tuple[type[SQLModel], str, bool], set[str]] = defaultdict(set)
 
     @property
@@ -81,6 +82,7 @@ class Rows:
         order = sorted(self._lacking, key=lambda wanted: (TABLES[wanted[0]].name, wanted[1]))
         for row, column, lock in order:
             keys = self._lacking[row, column, lock]
+            self._looked_up[row].add((column, lock))
             for key in keys:
                 self._found[row, column, lock, key] = []
             for values in store.rows(row, column, keys, lock=lock):
@@ -102,6 +104,7 @@ class Rows:
     def expect_none(self, machine: Machine, id: str) -> None:  # noqa: A002
         """Note that there is no entity with this new id, so that none is looked for."""
         self._found[machine.entity, "id", True, id] = []
+        self._looked_up[machine.entity].add(("id", True))
 
     def entity(self, machine: Machine, id: str, event: Event) -> Entity:  # noqa: A002
         """Return an entity, or a blank one if the event is the one that creates it.
@@ -144,15 +147,27 @@ class Rows:
             return {key: rows[0] for key, rows in zip(keys, found, strict=True) if rows}
         return found[0] if len(found) == 1 else [row for rows in found for row in rows]
 
-    def places_of(self, machine: Machine, entity: Entity, row: SQLModel) -> list[list[SQLModel]]:
-        """Return the lists in which later decisions of this batch will look for a new row of the entity."""
-        if row is entity:
-            return [self._found[machine.entity, "id", True, entity.id]]
-        return [
-            self._found.setdefault((load.row, load.by, load.lock, entity.id), [])
-            for load in machine.loads.values()
-            if isinstance(row, load.row) and getattr(row, load.by) == entity.id
+    def places_of(self, machine: Machine, entity: Entity, row: SQLModel, *, is_new: bool) -> list[list[SQLModel]]:
+        """Return the lists in which later decisions of this batch will look for a new row.
+
+        Args:
+            machine: whose decision adds the row.
+            entity: on which it was decided.
+            row: the entity itself, or a row of its own.
+            is_new: whether the decision creates the entity: then no earlier row can be its own.
+        """
+        if is_new:
+            for load in machine.loads.values():
+                if isinstance(row, load.row) and getattr(row, load.by) == entity.id:
+                    self._found.setdefault((load.row, load.by, load.lock, entity.id), [])
+                    self._looked_up[load.row].add((load.by, load.lock))
+        places = [
+            self._found.get((kind, column, lock, getattr(row, column)))
+            for kind, ways in self._looked_up.items()
+            if isinstance(row, kind)
+            for column, lock in ways
         ]
+        return [place for place in places if place is not None]  # what was not looked for yet will be fetched
 
     def collect(self, journals: Iterable[Journal], changes: Changes) -> None:
         """Turn what the journals changed into rows to write."""

@@ -16,6 +16,7 @@ from tests.engine.yard import (
     Begin,
     Build,
     Close,
+    Count,
     Dispatch,
     Drop,
     Echo,
@@ -122,6 +123,25 @@ async def test_a_row_added_in_a_batch_stands_beside_those_stored_before(yard: Ya
     await yard.tell(begun.id, Pack(number=1), "parcel")
     results = await yard_tells(yard, begun.id, Pack(number=2), Seal(lines=1), Seal(lines=2))
     assert [type(result) for result in results] == [Committed, Rejected, Committed]
+
+
+async def test_a_row_added_in_a_batch_hides_none_that_were_stored_before(yard: Yard) -> None:
+    await _sells_mugs(yard.database)
+    begun = await yard.tell(None, Begin(), "parcel")
+    await yard.tell(begun.id, Pack(number=1), "parcel")
+    sealed = await yard.tell(begun.id, Pack(number=2, seal=2), "parcel")
+    assert isinstance(sealed, Committed)
+
+
+async def test_an_entity_created_in_a_batch_is_found_by_its_columns(yard: Yard) -> None:
+    await yard.tell(None, Begin(customer="ann"), "parcel")
+    results = await asyncio.gather(
+        yard.tell("A", Count(customer="ann", parcels=1)),
+        yard.tell(None, Begin(customer="ann"), "parcel"),
+        yard.tell("A", Count(customer="ann", parcels=2)),
+    )
+    assert [type(result) for result in results] == [Committed] * 3
+    assert len(yard.batches) == 2
 
 
 async def yard_tells(yard: Yard, parcel_id: str, *events) -> list[object]:

@@ -76,14 +76,24 @@ class Dispatch(Event, by=[Role.MERCHANT]):
     """Make a parcel."""
 
 
+class Count(Event, by=[Role.MERCHANT]):
+    """Say how many parcels there are for somebody."""
+
+    customer: str
+    parcels: int
+
+
 class Begin(Event, by=[Role.MERCHANT]):
     """Begin a parcel."""
 
+    customer: str = ""
+
 
 class Pack(Event, by=[Role.MERCHANT]):
-    """Put a line into the parcel."""
+    """Put a line into the parcel, and if need be close it over so many."""
 
     number: int
+    seal: int = 0
 
 
 class Seal(Event, by=[Role.MERCHANT]):
@@ -132,12 +142,26 @@ def make_parcel() -> Iterator[Command]:
     yield Spawn("parcel", Begin())
 
 
+def asked(event: Count) -> list[str]:
+    return [event.customer]
+
+
+def counts_right(event: Count, parcels: list[Order]) -> str | None:
+    return None if len(parcels) == event.parcels else f"there are {len(parcels)} parcels"
+
+
+def address(event: Begin) -> Iterator[Command]:
+    yield Set(customer=event.customer)
+
+
 def nothing_packed(lines: list[OrderLine]) -> str | None:
     return "the parcel has lines" if lines else None
 
 
 def pack(parcel: Order, event: Pack) -> Iterator[Command]:
     yield Add(OrderLine(order_id=parcel.id, number=event.number, sku="MUG", quantity=1, unit_price=1))
+    if event.seal:
+        yield Send("parcel", parcel.id, Seal(lines=event.seal))
 
 
 def holds_as_many(event: Seal, lines: list[OrderLine]) -> str | None:
@@ -149,6 +173,7 @@ shelf = Machine(
     name="shelf",
     plural="shelves",
     key=lambda event: event.sku,
+    loads=[Load("parcels", Order, by="customer", keys=asked)],
     states=[State("open"), State("closed", final=True)],
     transitions=[
         Transition(Build, NEW, "open"),
@@ -161,6 +186,7 @@ shelf = Machine(
         Transition(Echo, "open", None, [], [echo]),
         Transition(Extend, "open", None, [], [extend]),
         Transition(Dispatch, "open", None, [], [make_parcel]),
+        Transition(Count, "open", None, [counts_right]),
         Transition(Close, "open", "closed"),
     ],
 )
@@ -173,7 +199,7 @@ parcel = Machine(
     loads=[Load("lines", OrderLine, by="order_id", keys=own_id)],
     states=[State("open"), State("sealed", final=True)],
     transitions=[
-        Transition(Begin, NEW, "open", [nothing_packed]),
+        Transition(Begin, NEW, "open", [nothing_packed], [address]),
         Transition(Pack, "open", None, [], [pack]),
         Transition(Seal, "open", "sealed", [holds_as_many]),
     ],
