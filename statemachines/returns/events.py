@@ -15,6 +15,10 @@ Percent = Annotated[int, WholeNumber, Field(ge=0, le=100, examples=[80])]
 """Hundredths."""
 
 
+Wish = Literal["refund", "exchange"]
+"""What the customer wants for what is sent back."""
+
+
 class Inspected(BaseModel):
     """What was found of one line."""
 
@@ -42,7 +46,7 @@ class Request(Event):
     currency: Currency
     lines: tuple[NamedPieces, ...] = Field(min_length=1, max_length=MAX_LINES)
     reason: Text | None = None
-    wish: Literal["refund", "exchange"] = "refund"
+    wish: Wish = "refund"
     requested_by: Name
 
 

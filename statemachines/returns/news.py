@@ -3,13 +3,12 @@
 Its pieces are on their way back, for the order, from `Request` until it is settled or dropped.
 """
 
-from typing import Literal
 
 from pydantic import Field
 
 from statemachines.declaration import Event
 from statemachines.pieces import MAX_LINES, Pieces
-from statemachines.returns.events import Inspected
+from statemachines.returns.events import Inspected, Wish
 from statemachines.values import Name, Reference
 
 
@@ -18,7 +17,7 @@ class ReturnSettled(Event):
 
     return_case: Reference
     lines: tuple[Inspected, ...] = Field(min_length=1, max_length=MAX_LINES)
-    wish: Literal["refund", "exchange"]
+    wish: Wish
     inspected_by: Name
 
 
