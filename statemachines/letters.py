@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from statemachines.carrier import CarrierReference
+from statemachines.pieces import NamedPieces
 from statemachines.values import (
     Amount,
     Count,
@@ -63,12 +64,31 @@ class PaymentFailed(Template):
 
 
 class OrderShipped(Template):
-    """To the customer: the parcel left the house."""
+    """To the customer: a parcel left the house."""
 
     template: Literal["order_shipped"] = "order_shipped"
     order: Reference
+    pieces: tuple[NamedPieces, ...] = ()
+    """What is in it."""
     tracking: CarrierReference | None = None
     tracking_url: Url | None = None
+
+
+class OrderDelivered(Template):
+    """To the customer: a parcel arrived."""
+
+    template: Literal["order_delivered"] = "order_delivered"
+    order: Reference
+    pieces: tuple[NamedPieces, ...] = Field(min_length=1)
+
+
+class DeliveryFailed(Template):
+    """To the customer: a parcel did not arrive."""
+
+    template: Literal["delivery_failed"] = "delivery_failed"
+    outcome: Literal["lost", "returned"]
+    order: Reference
+    pieces: tuple[NamedPieces, ...] = Field(min_length=1)
 
 
 class OrderCancelled(Template):
@@ -89,6 +109,16 @@ class RefundMade(Template):
     order: Reference
     amount: Amount
     currency: Currency
+
+
+class RefundRefused(Template):
+    """To the customer: what they asked for is not given back."""
+
+    template: Literal["refund_refused"] = "refund_refused"
+    order: Reference
+    amount: Amount
+    currency: Currency
+    reason: Text
 
 
 class ApprovalRequested(Template):
@@ -184,6 +214,68 @@ class LowStock(BaseModel):
     reorder_level: Count
 
 
+class ReturnApproved(Template):
+    """To the customer: the pieces may be sent back, and how."""
+
+    template: Literal["return_approved"] = "return_approved"
+    occasion: Literal["approval", "label", "reminder"] = "approval"
+    """Why this is written: it is approved, there is a label for it, or the pieces were not sent yet."""
+    order: Name
+    return_case: Reference
+    pieces: tuple[NamedPieces, ...] = Field(min_length=1)
+    label_url: Url | None = None
+    tracking: CarrierReference | None = None
+    label_follows: bool = False
+    """Whether the carrier was asked for a label."""
+    expires_at: datetime
+    """Until when they may be sent."""
+
+
+class ReturnReceived(Template):
+    """To the customer: the pieces arrived, and will be looked at."""
+
+    template: Literal["return_received"] = "return_received"
+    order: Name
+    return_case: Reference
+
+
+class InspectedPieces(BaseModel):
+    """What was found of one order line."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Name
+    accepted: Count
+    damaged: Count
+    refused: Count
+    percent: Count
+    """How much of their price the damaged pieces are refunded, in hundredths."""
+
+
+class ReturnInspected(Template):
+    """To the customer: what was found, and what is given for it."""
+
+    template: Literal["return_inspected"] = "return_inspected"
+    outcome: Literal["refund", "nothing", "replacement", "refund_instead"]
+    """What the customer gets; `refund_instead` if there was nothing to exchange the pieces for."""
+    order: Name
+    return_case: Reference
+    pieces: tuple[InspectedPieces, ...] = Field(min_length=1)
+    amount: Amount = 0
+    currency: Currency
+    note: Text | None = None
+
+
+class ReturnEnded(Template):
+    """To the customer: the return came to nothing before anything arrived."""
+
+    template: Literal["return_ended"] = "return_ended"
+    outcome: Literal["rejected", "cancelled", "expired", "lost"]
+    order: Name
+    return_case: Reference
+    reason: Text | None = None
+
+
 class StockLow(Template):
     """To the merchant: products run out."""
 
@@ -252,14 +344,21 @@ AnyTemplate = Annotated[
     OrderConfirmed
     | PaymentFailed
     | OrderShipped
+    | OrderDelivered
+    | DeliveryFailed
     | OrderCancelled
     | RefundMade
+    | RefundRefused
     | ApprovalRequested
     | ApprovalDecided
     | PaymentReminder
     | ProductReminder
     | BasketReminder
     | RewardEarned
+    | ReturnApproved
+    | ReturnReceived
+    | ReturnInspected
+    | ReturnEnded
     | StockLow
     | DailyReport
     | WeeklySummary

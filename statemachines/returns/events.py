@@ -9,7 +9,8 @@ from statemachines.declaration import Event, Role
 from statemachines.messages import MailAddress
 from statemachines.payment.events import BUYERS
 from statemachines.pieces import MAX_LINES, LineNumber, NamedPieces
-from statemachines.values import Count, Currency, Name, PositiveAmount, Reference, Text, WholeNumber
+from statemachines.privacy import PRIVATE
+from statemachines.values import Count, Currency, Name, PositiveAmount, Reference, Text, Url, WholeNumber
 
 Percent = Annotated[int, WholeNumber, Field(ge=0, le=100, examples=[80])]
 """Hundredths."""
@@ -51,13 +52,33 @@ class Request(Event):
 
 
 class Approve(Event, by=[Role.MERCHANT]):
-    """Let the customer send the pieces back."""
+    """Let the customer send the pieces back; the carrier is asked for a label if the shop's policy says where to."""
+
+
+class SendLabel(Event, by=[Role.MERCHANT]):
+    """Send the customer a label that was made elsewhere, instead of any other."""
+
+    label_url: Annotated[Url | None, PRIVATE] = None
+    """Where the label to print is; without it, it goes by post."""
+    tracking: CarrierReference | None = None
 
 
 class Reject(Event, by=[Role.MERCHANT]):
     """Don't take the pieces back."""
 
     reason: Text
+
+
+class Remind(Event):
+    """The pieces were not sent yet."""
+
+
+class Expire(Event):
+    """The pieces were not sent in time."""
+
+
+class Overdue(Event):
+    """Nothing has happened for a while: somebody of the shop should look."""
 
 
 class Cancel(Event, by=BUYERS):
@@ -74,6 +95,12 @@ class Depart(Event, by=BUYERS):
 
 class Receive(Event, by=[Role.MERCHANT]):
     """The pieces arrived."""
+
+
+class Lose(Event, by=[Role.MERCHANT]):
+    """The pieces never arrived; nothing is given back for them."""
+
+    reason: Text | None = None
 
 
 class Inspect(Event, by=[Role.MERCHANT]):

@@ -30,6 +30,8 @@ class ReturnPolicy(Policy):
     """How long a return may wait for the shop, or for the carrier's label, before somebody is asked to look."""
     arrive_within: Span = timedelta(days=30)
     """How long pieces may be on their way before somebody is asked to look."""
+    refund_within: Span = timedelta(days=7)
+    """How long it may take to give the money back before somebody is asked to look."""
 
 
 class ReturnCase(Entity):
@@ -39,8 +41,8 @@ class ReturnCase(Entity):
     __table_args__ = (
         CheckConstraint("wish IN ('refund', 'exchange')", name="ck_returns_wish"),
         CheckConstraint("refund_amount BETWEEN 0 AND 1000000000000", name="ck_returns_refund_amount"),
-        CheckConstraint("refunded >= 0 AND refund_dropped >= 0", name="ck_returns_refunds"),
-        CheckConstraint("refunded + refund_dropped <= refund_amount", name="ck_returns_refunded"),
+        CheckConstraint("refunded >= 0 AND refund_due >= 0 AND refund_dropped >= 0", name="ck_returns_refunds"),
+        CheckConstraint("refunded + refund_due + refund_dropped <= refund_amount", name="ck_returns_refunded"),
         CheckConstraint("(inspected_at IS NULL) = (inspected_by IS NULL)", name="ck_returns_inspected"),
         CheckConstraint("inspected_at IS NULL OR received_at IS NOT NULL", name="ck_returns_received"),
         Index("ix_returns_order_id", "order_id"),
@@ -68,6 +70,7 @@ class ReturnCase(Entity):
     tracking_url: str | None = Field(default=None, max_length=2100)
     refund_amount: int = Field(default=0, description="what is given back for it, in minor units")
     refunded: int = Field(default=0, description="how much of that was given back")
+    refund_due: int = Field(default=0, description="how much of that failed, and is still owed")
     refund_dropped: int = Field(default=0, description="how much of that will not be given back after all")
     attention: str | None = Field(default=None, max_length=500, description="what a person should look at")
     note: str | None = Field(default=None, max_length=500, description="what was noted at the inspection")
@@ -76,7 +79,7 @@ class ReturnCase(Entity):
     received_at: datetime | None = None
     inspected_at: datetime | None = None
     inspected_by: str | None = Field(default=None, max_length=200)
-    ended_because: str | None = Field(default=None, max_length=500, description="why it came to nothing")
+    ended_because: str | None = Field(default=None, max_length=500, description="why it came to nothing, or to less")
 
 
 class ReturnLine(SQLModel):

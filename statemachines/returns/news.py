@@ -3,7 +3,6 @@
 Its pieces are on their way back, for the order, from `Request` until it is settled or dropped.
 """
 
-
 from pydantic import Field
 
 from statemachines.declaration import Event

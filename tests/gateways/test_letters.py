@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 from email.message import EmailMessage
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
@@ -18,6 +18,7 @@ from statemachines.letters import (
     BasketReminder,
     Bestseller,
     DailyReport,
+    InspectedPieces,
     LowStock,
     MailLine,
     OrderCancelled,
@@ -27,6 +28,11 @@ from statemachines.letters import (
     PaymentReminder,
     ProductReminder,
     RefundMade,
+    RefundRefused,
+    ReturnApproved,
+    ReturnEnded,
+    ReturnInspected,
+    ReturnReceived,
     RewardEarned,
     StockLow,
     SubscriptionDisabled,
@@ -35,9 +41,16 @@ from statemachines.letters import (
     WeeklySummary,
 )
 from statemachines.messages import SendMail, mail
+from statemachines.pieces import NamedPieces
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 TAKINGS = (Takings(currency="EUR", orders=3, revenue=5700, average=1900),)
+RETURN: dict[str, Any] = {"order": "shop-1", "return_case": "ret_1"}
+TWO_MUGS = (NamedPieces(number=1, sku="MUG-BLUE", name="Blue mug", quantity=2),)
+FOUND = (
+    InspectedPieces(name="Blue mug", accepted=2, damaged=1, refused=0, percent=50),
+    InspectedPieces(name="Jug", accepted=0, damaged=0, refused=1, percent=100),
+)
 LINES = (MailLine(name="Blue mug", quantity=2, unit_price=450), MailLine(name="Jug", quantity=1, unit_price=1000))
 
 EXAMPLES: list[tuple[Template, str, list[str]]] = [
@@ -72,6 +85,11 @@ EXAMPLES: list[tuple[Template, str, list[str]]] = [
         RefundMade(order="ord_1", amount=500, currency="JPY"),
         "Your refund for order ord_1",
         ["500 JPY"],
+    ),
+    (
+        RefundRefused(order="ord_1", amount=500, currency="EUR", reason="the mug is broken"),
+        "Your refund for order ord_1 is refused",
+        ["5.00 EUR", "the mug is broken"],
     ),
     (
         ApprovalRequested(
@@ -165,6 +183,79 @@ EXAMPLES: list[tuple[Template, str, list[str]]] = [
         ),
         "Your basket still waits for you",
         ["Mug", "Jug", "the last time", "would rather not be reminded"],
+    ),
+    (
+        ReturnApproved(**RETURN, pieces=TWO_MUGS, expires_at=NOON),
+        "You can send back part of order shop-1",
+        ["2 x Blue mug", "ret_1", "by 5 January 2026, 12:00 UTC"],
+    ),
+    (
+        ReturnApproved(**RETURN, pieces=TWO_MUGS, label_follows=True, expires_at=NOON),
+        "You can send back part of order shop-1",
+        ["2 x Blue mug", "A label to print follows"],
+    ),
+    (
+        ReturnApproved(
+            **RETURN,
+            occasion="label",
+            pieces=TWO_MUGS,
+            label_url="https://carrier.example/l.pdf",
+            tracking="JD0146",
+            expires_at=NOON,
+        ),
+        "The label for your return of order shop-1",
+        ["Here is the label", "https://carrier.example/l.pdf", "JD0146"],
+    ),
+    (
+        ReturnApproved(**RETURN, occasion="label", pieces=TWO_MUGS, expires_at=NOON),
+        "The label for your return of order shop-1",
+        ["The label comes to you by post."],
+    ),
+    (
+        ReturnApproved(**RETURN, occasion="reminder", pieces=TWO_MUGS, expires_at=NOON),
+        "We still wait for your return of order shop-1",
+        ["2 x Blue mug", "by 5 January 2026, 12:00 UTC"],
+    ),
+    (ReturnReceived(**RETURN), "Your return of order shop-1 has arrived", ["ret_1"]),
+    (
+        ReturnInspected(**RETURN, outcome="refund", pieces=FOUND, amount=1250, currency="EUR", note="a chip"),
+        "You get 12.50 EUR back for order shop-1",
+        ["Blue mug", "2 in good order", "1 damaged, of which you get 50 % back", "1 not taken back", "a chip"],
+    ),
+    (
+        ReturnInspected(**RETURN, outcome="refund_instead", pieces=FOUND, amount=1250, currency="EUR"),
+        "You get 12.50 EUR back for order shop-1",
+        ["nothing left to exchange it for", "instead"],
+    ),
+    (
+        ReturnInspected(**RETURN, outcome="replacement", pieces=FOUND, currency="EUR"),
+        "We send you a replacement for order shop-1",
+        ["1 damaged", "the same again"],
+    ),
+    (
+        ReturnInspected(**RETURN, outcome="nothing", pieces=FOUND, currency="EUR"),
+        "Your return of order shop-1",
+        ["There is nothing to give back for it."],
+    ),
+    (
+        ReturnEnded(**RETURN, outcome="rejected", reason="worn"),
+        "Your return of order shop-1 is rejected",
+        ["We can't take back", "worn"],
+    ),
+    (
+        ReturnEnded(**RETURN, outcome="cancelled"),
+        "Your return of order shop-1 is cancelled",
+        ["Please don't send it."],
+    ),
+    (
+        ReturnEnded(**RETURN, outcome="expired"),
+        "It is too late for your return of order shop-1",
+        ["have not sent it in time"],
+    ),
+    (
+        ReturnEnded(**RETURN, outcome="lost"),
+        "Your return of order shop-1 has not arrived",
+        ["no longer expect it", "ret_1"],
     ),
     (RewardEarned(code="THANKS-AB12"), "A reward for you", ["THANKS-AB12"]),
     (
