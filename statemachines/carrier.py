@@ -74,6 +74,8 @@ class CreateShipment(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     order: Reference
+    reference: Reference
+    """Our own name for the shipment, which the carrier's messages about it give back."""
     address: Address
     parcels: Quantity = 1
     contents: tuple[Contents, ...] = Field(min_length=1, max_length=1000)

@@ -15,9 +15,6 @@ UNDER_WAY = ("in_transit", "recalling", "returning")
 SENT = ("delivered", "lost", "returned_to_sender", *UNDER_WAY)
 """The states of parcels that left the house."""
 
-BOOKED = ("label", "cancelling", "recalling", "returning")
-"""The states in which a carrier is known to have the shipment in its books."""
-
 
 class ShipmentPolicy(Policy):
     """The figures of shipments that a shop may choose."""
@@ -41,7 +38,10 @@ class Shipment(Entity):
     __table_args__ = (
         CheckConstraint(f"(state IN {SENT}) = (sent_at IS NOT NULL)", name="ck_shipments_sent_at"),
         CheckConstraint("(state = 'delivered') = (delivered_at IS NOT NULL)", name="ck_shipments_delivered_at"),
-        CheckConstraint(f"state NOT IN {BOOKED} OR carrier_shipment IS NOT NULL", name="ck_shipments_booked"),
+        CheckConstraint(
+            "state NOT IN ('label', 'cancelling', 'recalling', 'returning') OR carrier_shipment IS NOT NULL",
+            name="ck_shipments_carrier_shipment",
+        ),
         Index("ix_shipments_order_id", "order_id"),
         Index("ix_shipments_customer", "customer", "id"),
         Index("ix_shipments_tracking", "tracking"),
@@ -57,7 +57,7 @@ class Shipment(Entity):
     address: Annotated[dict[str, object] | None, PRIVATE] = Field(
         default=None, sa_type=JSON(none_as_null=True), description="where it goes"
     )
-    carrier_asked: bool = Field(default=False, description="whether the carrier owes an answer to being booked")
+    carrier_asked: bool = Field(default=False, description="whether the carrier's answer to being booked is waited for")
     carrier_shipment: str | None = Field(default=None, max_length=100, description="the carrier's name for it")
     tracking: str | None = Field(default=None, max_length=100, description="what it is followed by")
     tracking_url: str | None = Field(default=None, max_length=2008, description="where it can be followed")
