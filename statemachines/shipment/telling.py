@@ -35,7 +35,8 @@ def tell_sent(shipment: Shipment, lines: list[ShipmentLine]) -> Iterator[Command
 
 def tell_delivered(shipment: Shipment, lines: list[ShipmentLine]) -> Iterator[Command]:
     """Tell the order that it arrived, and that it can't be called back."""
-    yield _tell(shipment, news.ShipmentDelivered(shipment=shipment.id, lines=_pieces(lines)))
+    was_lost = shipment.state == "lost"
+    yield _tell(shipment, news.ShipmentDelivered(shipment=shipment.id, lines=_pieces(lines), was_lost=was_lost))
     yield from _refuse_recall(shipment, lines, DELIVERED)
 
 
@@ -47,7 +48,8 @@ def tell_lost(shipment: Shipment, lines: list[ShipmentLine]) -> Iterator[Command
 
 def tell_back(shipment: Shipment, lines: list[ShipmentLine]) -> Iterator[Command]:
     """Tell the order that it is back."""
-    yield _tell(shipment, news.ShipmentReturned(shipment=shipment.id, lines=_pieces(lines)))
+    was_lost = shipment.state == "lost"
+    yield _tell(shipment, news.ShipmentReturned(shipment=shipment.id, lines=_pieces(lines), was_lost=was_lost))
 
 
 def tell_off(shipment: Shipment, lines: list[ShipmentLine]) -> Iterator[Command]:
