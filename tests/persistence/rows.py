@@ -81,7 +81,7 @@ def _value(column: Column[Any], words: dict[str, str], kept: dict[str, dict[str,
         case Boolean():
             return True
         case Integer() | BigInteger():
-            return 1 if column.primary_key else number
+            return 1 if column.primary_key or column.name == "quantity" else number
         case DateTime():
             return NOON
         case JSON():

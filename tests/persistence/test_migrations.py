@@ -61,7 +61,7 @@ async def test_sqlite_has_the_same_tables_by_migration_as_by_the_models(tmp_path
     migrated = await described(f"sqlite:///{tmp_path / 'migrated.db'}", migrated=True)
     created = await described(f"sqlite:///{tmp_path / 'created.db'}", migrated=False)
     assert migrated ^ created == set()
-    assert sum("lower(" in str(fact) for fact in created) == 3
+    assert sum("lower(" in str(fact) for fact in created) >= 3
 
 
 async def test_postgresql_has_the_same_tables_by_migration_as_by_the_models(postgresql, postgresql_url) -> None:
@@ -72,7 +72,7 @@ async def test_postgresql_has_the_same_tables_by_migration_as_by_the_models(post
     finally:
         await _administer(postgresql, f'DROP DATABASE "{name}" WITH (FORCE)')
     assert migrated ^ created == set()
-    assert sum("lower(" in str(fact) for fact in created) == 3
+    assert sum("lower(" in str(fact) for fact in created) >= 3
 
 
 def _describe_sqlite(connection: Connection) -> set[object]:
