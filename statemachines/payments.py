@@ -51,11 +51,14 @@ class CustomerActionRequired(Event):
 
 
 class Captured(Event):
-    """The gateway took the money that it held ready, and let the rest of it go."""
+    """The gateway took money that it held ready."""
 
     amount: PositiveAmount
+    """What it took now, whatever it took before."""
     currency: Currency
     payment: Name
+    held: Amount = 0
+    """What it still holds ready; the rest was let go."""
 
 
 class CaptureFailed(Event):
@@ -95,6 +98,15 @@ class RefundFailed(Event):
     reason: Name
 
 
+class RefundReturned(Event):
+    """Money that the gateway gave back did not arrive, and is with us again."""
+
+    amount: PositiveAmount
+    refund: Name | None = None
+    """The gateway's name for the refund."""
+    reason: Name
+
+
 class ChargeArguments(BaseModel):
     """Take `amount` from the payment method."""
 
@@ -120,6 +132,10 @@ class CaptureArguments(BaseModel):
     currency: Currency
     payment: str
     order: str
+    final: bool = True
+    """Whether the rest is let go; otherwise more may be taken of it, where the gateway and the card allow that."""
+    captured: Amount = 0
+    """What was taken before, by other captures of the same payment."""
 
 
 class VoidArguments(BaseModel):
@@ -154,4 +170,6 @@ AUTHORIZE = Effect(
 )
 CAPTURE = Effect("payments.capture", CaptureArguments, ok=Captured, failed=CaptureFailed, retry=PATIENCE)
 VOID = Effect("payments.void", VoidArguments, ok=Voided, failed=VoidFailed, retry=PATIENCE)
-REFUND = Effect("payments.refund", RefundArguments, ok=Refunded, failed=RefundFailed, retry=PATIENCE)
+REFUND = Effect(
+    "payments.refund", RefundArguments, ok=Refunded, failed=RefundFailed, undone=RefundReturned, retry=PATIENCE
+)

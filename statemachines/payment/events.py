@@ -3,8 +3,9 @@
 from typing import Annotated, Literal
 
 from statemachines.declaration import Event, Role
+from statemachines.messages import MailAddress
 from statemachines.privacy import PRIVATE
-from statemachines.values import Currency, Name, PaymentToken, PositiveAmount, Reference, Text
+from statemachines.values import Amount, Currency, Name, PaymentToken, PositiveAmount, Reference, Text
 
 BUYERS = [Role.CUSTOMER, Role.MERCHANT]
 
@@ -22,6 +23,10 @@ class Begin(Event):
     method: Annotated[PaymentToken | None, PRIVATE] = None
     """With what; without it the customer is waited for to say."""
     take: Taking = "now"
+    email: MailAddress | None = None
+    """Where the customer is written to who has to confirm the payment with the bank."""
+    called: Name | None = None
+    """What people call the order, if it has a name of its own."""
 
 
 class Confirm(Event, by=BUYERS):
@@ -38,8 +43,8 @@ class Capture(Event):
     """Whether the rest is let go."""
 
 
-class Void(Event):
-    """The order no longer wants the money: let go what is held, and take no more."""
+class Void(Event, by=[Role.MERCHANT]):
+    """The money is no longer wanted: let go what is held, and take no more."""
 
     reason: Text | None = None
 
@@ -63,3 +68,63 @@ class RefundDropped(Event):
 
     refund: Reference
     amount: PositiveAmount
+
+
+class RefundReturned(Event):
+    """A refund was given but did not arrive; it is on its way again until it is given or dropped."""
+
+    refund: Reference
+    amount: PositiveAmount
+
+
+class Retry(Event, by=[Role.MERCHANT]):
+    """Ask the gateway once more to take what it holds, or to let it go."""
+
+
+class Settle(Event, by=[Role.MERCHANT]):
+    """A person has seen to it at the gateway that nothing is held or taken any more."""
+
+    reason: Text
+
+
+class Dispute(Event, by=[Role.SYSTEM]):
+    """The customer claims money back from the bank (chargeback)."""
+
+    dispute: Name
+    """The gateway's name for it."""
+    amount: Amount
+    """What the bank took back for now; 0 if it only asks."""
+    currency: Currency
+    reason: Name
+
+
+class DisputeWon(Event, by=[Role.SYSTEM]):
+    """The bank decided that the money is ours, or asks no longer."""
+
+    dispute: Name
+    amount: Amount
+    currency: Currency
+
+
+class DisputeLost(Event, by=[Role.SYSTEM]):
+    """The bank decided that the money is the customer's."""
+
+    dispute: Name
+    amount: Amount
+    currency: Currency
+
+
+class Expire(Event):
+    """Nobody said in time with what it is paid."""
+
+
+class NotConfirmed(Event):
+    """The customer did not confirm it with the bank in time."""
+
+
+class Lapse(Event):
+    """The bank no longer holds the money ready."""
+
+
+class Unanswered(Event):
+    """The gateway has not answered in time."""

@@ -38,9 +38,11 @@ class Payment(Entity):
         CheckConstraint("held BETWEEN 0 AND 1000000000000", name="ck_payments_held"),
         CheckConstraint("captured BETWEEN 0 AND 1000000000000", name="ck_payments_captured"),
         CheckConstraint("capturing >= 0 AND capture_next >= 0", name="ck_payments_capturing"),
-        CheckConstraint("refunded >= 0 AND refunding >= 0 AND charged_back >= 0", name="ck_payments_refunds"),
+        CheckConstraint("refunded >= 0 AND refunding >= 0", name="ck_payments_refunds"),
         CheckConstraint("refunded + refunding + charged_back <= captured", name="ck_payments_refunded"),
-        CheckConstraint("charged_back <= disputed", name="ck_payments_disputed"),
+        CheckConstraint("disputed BETWEEN 0 AND 1000000000000", name="ck_payments_disputed"),
+        CheckConstraint("lost BETWEEN 0 AND 1000000000000", name="ck_payments_lost"),
+        CheckConstraint("charged_back BETWEEN 0 AND disputed + lost", name="ck_payments_charged_back"),
         CheckConstraint("take IN ('now', 'later')", name="ck_payments_take"),
         CheckConstraint("(captured = 0) = (taken_at IS NULL)", name="ck_payments_taken_at"),
         CheckConstraint("held + captured = 0 OR payment IS NOT NULL", name="ck_payments_payment"),
@@ -52,6 +54,7 @@ class Payment(Entity):
     search_columns: ClassVar[tuple[str, ...]] = ("id", "order_id", "payment")
 
     order_id: str = Field(default="", foreign_key="orders.id")
+    called: str | None = Field(default=None, max_length=200, description="what people call the order")
     customer: str = Field(default="", max_length=100)
     email: Annotated[str | None, PRIVATE] = Field(default=None, max_length=254, description="where mails about it go")
     currency: str = Field(default="", max_length=3)
@@ -70,10 +73,11 @@ class Payment(Entity):
     captured: int = Field(default=0, description="what the gateway took, whatever was given back since")
     refunding: int = Field(default=0, description="what refunds on their way give back of it")
     refunded: int = Field(default=0, description="what was given back of it")
-    disputed: int = Field(default=0, description="what the customer's bank claims back")
-    charged_back: int = Field(default=0, description="what is gone with that, for now or for good")
-    capturing: int = Field(default=0, description="what the gateway was asked to take of what it holds")
-    capture_next: int = Field(default=0, description="what it is asked to take once it has answered")
+    disputed: int = Field(default=0, description="what the customer's bank claims back, without a decision yet")
+    lost: int = Field(default=0, description="what it claimed back and was given")
+    charged_back: int = Field(default=0, description="what is gone with that, beside what was given back")
+    capturing: int = Field(default=0, description="what the gateway was asked to take of what it holds, unanswered")
+    capture_next: int = Field(default=0, description="what is to be taken of it after that")
     capture_final: bool = Field(default=False, description="whether the rest is let go with the last of these")
     void_asked: bool = Field(default=False, description="whether the order no longer wants it")
     dispute: str | None = Field(default=None, max_length=200, description="the gateway's name for the dispute")

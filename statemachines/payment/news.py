@@ -15,8 +15,8 @@ class Authorized(Event):
     """Money that was asked for is held ready (asked becomes held)."""
 
     payment: Reference
-    asked: PositiveAmount
-    """What was asked for, and is so no longer."""
+    asked: Amount
+    """What was asked for, and is so no longer; 0 if it was given up before, and is let go again at once."""
     amount: PositiveAmount
     """What is held."""
     currency: Currency
@@ -27,7 +27,7 @@ class Charged(Event):
 
     payment: Reference
     asked: Amount = 0
-    """How much is no longer asked for: the payment's amount if it was taken at once, else 0."""
+    """How much is no longer asked for: the payment's amount if it was taken at once and not given up before, else 0."""
     held: Amount = 0
     """How much is no longer held ready: what was taken and what was let go with it, 0 if it was taken at once."""
     amount: PositiveAmount
@@ -66,16 +66,18 @@ class PaymentStuck(Event):
 
 
 class PaymentDisputed(Event):
-    """The customer's bank took the money back for now (chargeback)."""
+    """The customer's bank took money back for now (chargeback): so much more is gone."""
 
     payment: Reference
     amount: PositiveAmount
+    """Of what was taken and neither given back nor on its way; less than the bank claims if that is less."""
     reason: Name
 
 
 class DisputeClosed(Event):
-    """The bank decided: the money came back to us, or it is gone (taken becomes lost)."""
+    """The bank decided: so much came back to us, or stays gone."""
 
     payment: Reference
     amount: PositiveAmount
+    """Of what was told to be disputed."""
     won: bool
