@@ -63,6 +63,17 @@ class PaymentFailed(Template):
     """How often it may be tried again; 0 if the order is off."""
 
 
+class PaymentActionRequired(Template):
+    """To the customer: the bank wants the payment confirmed."""
+
+    template: Literal["payment_action_required"] = "payment_action_required"
+    order: Name
+    amount: Amount
+    currency: Currency
+    url: Url
+    """Where it is confirmed."""
+
+
 class OrderShipped(Template):
     """To the customer: a parcel left the house."""
 
@@ -343,6 +354,7 @@ class SubscriptionDisabled(Template):
 AnyTemplate = Annotated[
     OrderConfirmed
     | PaymentFailed
+    | PaymentActionRequired
     | OrderShipped
     | OrderDelivered
     | DeliveryFailed
