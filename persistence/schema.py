@@ -1,5 +1,6 @@
 """Bringing a database's schema up to date, and telling whether it is."""
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -20,8 +21,9 @@ def _config(connection: Connection | None = None) -> Config:
     return config
 
 
+@cache
 def newest() -> str:
-    """Return the newest revision that this program knows."""
+    """Return the newest revision that this program knows; asked at every start and by every probe, read once."""
     head = ScriptDirectory.from_config(_config()).get_current_head()
     assert head is not None
     return head
@@ -47,7 +49,8 @@ async def migrate(database: Database, revision: str = "head") -> tuple[str | Non
             connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(724839502)")
         before = current(connection)
-        command.upgrade(_config(connection), revision)
+        if before != newest():
+            command.upgrade(_config(connection), revision)
         after = current(connection)
         if after == newest():
             feed.continue_order(connection)

@@ -26,7 +26,7 @@ from persistence.database import Database
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
 MEMORY, ROOM = Path("/dev/shm"), 2 * 2**30
-"""Where temporary files stand, if so many bytes are free there: on a disk, copying a database took ten times as long."""
+"""Where temporary files stand, if there is so much room: on a disk, copying a database takes ten times as long."""
 if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
     os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
