@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Annotated, ClassVar
 
-from sqlalchemy import CheckConstraint, Index, text
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field
 
 from statemachines.declaration import Entity, Policy
@@ -46,6 +46,7 @@ class Payment(Entity):
         CheckConstraint("take IN ('now', 'later')", name="ck_payments_take"),
         CheckConstraint("(captured = 0) = (taken_at IS NULL)", name="ck_payments_taken_at"),
         CheckConstraint("held + captured = 0 OR payment IS NOT NULL", name="ck_payments_payment"),
+        UniqueConstraint("payment", name="uq_payments_payment"),
         Index("ix_payments_order_id", "order_id"),
         Index("ix_payments_customer", "customer", "id"),
         Index("ix_payments_expires_at", "expires_at", sqlite_where=_IS_HELD, postgresql_where=_IS_HELD),
@@ -63,7 +64,7 @@ class Payment(Entity):
     method: Annotated[str | None, PRIVATE] = Field(
         default=None, max_length=100, description="the gateway's token for what it is paid with"
     )
-    payment: str | None = Field(default=None, max_length=200, unique=True, description="the gateway's name for it")
+    payment: str | None = Field(default=None, max_length=200, description="the gateway's name for it")
     payment_asked: bool = Field(default=False, description="whether the gateway has not said how it ended")
     payment_url: Annotated[str | None, PRIVATE] = Field(
         default=None, max_length=2000, description="where the customer has to confirm it first"
