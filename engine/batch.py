@@ -31,7 +31,7 @@ from engine.papers import Papers, TimerKey
 from engine.rows import Journal, Lacking, Rows
 from persistence.bulk import Values
 from persistence.store import Changes, Store, cancel_withdrawn
-from statemachines.commands import Add, Call, Cancel, Change, Send, Spawn, Start, StockMovement, Withdraw
+from statemachines.commands import CASCADE_LIMIT, Add, Call, Cancel, Change, Send, Spawn, Start, StockMovement, Withdraw
 from statemachines.decision import Accepted, Decision, Refused, decide
 from statemachines.declaration import NEW, Actor, Entity, Event
 from statemachines.ids import new_id
@@ -39,9 +39,6 @@ from statemachines.machine import SYSTEM, Machine
 from statemachines.registry import Registry
 
 log = structlog.get_logger("orderly.batch")
-
-CASCADE_LIMIT = 100
-"""How many events one transaction may hold for one event that arrived, itself included."""
 
 Result = Outcome | DispatchError
 

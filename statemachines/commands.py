@@ -157,3 +157,6 @@ class Restock(StockMovement):
 
 
 Command = Set | Add | Change | Call | Withdraw | Send | Spawn | Start | Cancel | StockMovement
+
+CASCADE_LIMIT = 100
+"""How many events one transaction may hold for one event that arrived, itself included."""

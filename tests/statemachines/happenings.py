@@ -1,0 +1,109 @@
+"""What may happen in a world next, chosen at random: an event of somebody, a timer, an answer."""
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from statemachines.declaration import Actor, Entity, Event, Role
+from statemachines.machine import Machine
+from statemachines.transaction import Asked, Timer
+from statemachines.world import World
+
+PEOPLE = [
+    Actor("anna", Role.CUSTOMER),
+    Actor("shop", Role.MERCHANT),
+    Actor("eve", Role.APPROVER),
+    Actor("vera", Role.APPROVER),
+]
+
+Choice = Timer | tuple[Asked, Event] | tuple[str, str | None, Event, Actor]
+
+
+class Happenings:
+    """Chooses, at random, what happens next in a world; mostly what may happen there."""
+
+    def __init__(self, world: World, random: Random) -> None:
+        self.world, self.random = world, random
+
+    def choose(self) -> Choice:
+        """Return a timer that fires, a call with its answer, or an event with its address and its actor."""
+        if not self.world.ids("product"):
+            return self._creation("product")
+        what = self.random.random()
+        if what < 0.1 and self.world.timers:
+            return self.random.choice(self.world.timers)
+        if what < 0.35 and self.world.awaited:
+            asked = self.random.choice(self.world.awaited[-4:])
+            return asked, self._answer(asked)
+        if what < 0.5:
+            return self._creation(self.random.choice(["product", "order", "order", "approval", "deal"]))
+        return self._event()
+
+    def _creation(self, machine: str) -> Choice:
+        kind = self.world.registry[machine].creation
+        return machine, None, self._filled(machine, kind, None), self._who(kind)
+
+    def _event(self) -> Choice:
+        moving = [(machine, entity) for machine, entity in self.world.entities() if _asks(machine, entity)]
+        machine, entity = self.random.choice(moving[-12:])
+        kind = self.random.choice(_asks(machine, entity))
+        return machine.name, entity.id, self._filled(machine.name, kind, entity), self._who(kind)
+
+    def _who(self, kind: type[Event]) -> Actor:
+        may = [person for person in PEOPLE if person.role in kind.raised_by]
+        return self.random.choice([*may * 4, *PEOPLE])
+
+    def _answer(self, asked: Asked) -> Event:
+        kind = self.random.choice(asked.call.effect.outcomes)
+        said = {"payment": "gw_1", "reason": "no funds", "url": "https://bank.example/confirm", "tracking": "T-1"}
+        said |= {name: value for name, value in vars(asked.call.arguments).items() if value is not None}
+        return kind.model_validate({name: said[name] for name in kind.model_fields if name in said})
+
+    def _filled(self, machine: str, kind: type[Event], entity: Entity | None) -> Event:
+        """Build an event: what it has to say, and now and then what it may."""
+        said: dict[str, Any] = {}
+        for name, field in kind.model_fields.items():
+            known = SAID.get(f"{machine}.{kind.event_name}.{name}") or SAID.get(name)
+            if known and (field.is_required() or self.random.random() < OFTEN.get(name, 0.3)):
+                said[name] = known(self.random, entity)
+        return kind.model_validate(said)
+
+
+def _asks(machine: Machine, entity: Entity) -> list[type[Event]]:
+    """Return what people may ask of an entity."""
+    return [kind for name in machine.events_of(entity.state) if (kind := machine.events[name]).raised_by]
+
+
+def _pieces(random: Random, _: object) -> list[dict[str, Any]]:
+    return [{"number": random.randint(1, 2), "quantity": random.randint(1, 2)}]
+
+
+SAID: dict[str, Callable[[Random, Any], Any]] = {
+    "sku": lambda random, _: random.choice(["MUG", "POT"]),
+    "name": lambda *_: "Thing",
+    "price": lambda random, _: random.choice([1250, 4000]),
+    "currency": lambda *_: "EUR",
+    "on_hand": lambda random, _: random.randint(1, 8),
+    "quantity": lambda random, _: random.randint(1, 5),
+    "difference": lambda random, _: random.choice([-1, 2]),
+    "reorder_level": lambda random, _: random.randint(0, 3),
+    "reason": lambda *_: "because",
+    "text": lambda *_: "well",
+    "note": lambda *_: "well",
+    "method": lambda *_: "tok_1",
+    "order.create.lines": lambda random, _: [{"sku": random.choice(["MUG", "POT"]), "quantity": random.randint(1, 3)}],
+    "order.edit.add": lambda random, _: [{"sku": random.choice(["MUG", "POT"]), "quantity": 1}],
+    "order.edit.remove": _pieces,
+    "lines": _pieces,
+    "customer": lambda *_: "anna",
+    "total": lambda random, _: random.choice([5000, 200_000]),
+    "round": lambda random, entity: random.choice([entity.round] * 5 + [1]),
+    "to": lambda random, _: random.choice(["eve", "vera", "oscar"]),
+    "kind": lambda *_: "expense",
+    "reference": lambda *_: "E-14",
+    "description": lambda *_: "a trip",
+}
+"""What events say: by ``machine.event.field``, or by the field alone."""
+
+OFTEN = {"lines": 0.9, "on_hand": 0.9, "reference": 0.1, "add": 0.7, "remove": 0.5, "currency": 0}
+"""How often what may be left out is said."""
