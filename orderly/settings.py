@@ -33,6 +33,7 @@ from statemachines.activity import ActivityPolicy
 from statemachines.approval import ApprovalPolicy
 from statemachines.declaration import Policy
 from statemachines.order import OrderPolicy
+from statemachines.refund import RefundPolicy
 from statemachines.schedule import TimeZone
 from statemachines.subscription import SubscriptionPolicy
 
@@ -113,6 +114,9 @@ class Settings(BaseSettings):
     keep: Keeping = Keeping()
     order: OrderPolicy = Field(
         OrderPolicy(), description="the figures of orders, as `ORDERLY_ORDER__RETURN_WINDOW=P14D`"
+    )
+    refund: RefundPolicy = Field(
+        RefundPolicy(), description="the figures of refunds, as `ORDERLY_REFUND__APPROVAL_ABOVE=100000`"
     )
     approval: ApprovalPolicy = Field(
         ApprovalPolicy(), description="the figures of approvals, as `ORDERLY_APPROVAL__ESCALATE_AFTER=PT24H`"

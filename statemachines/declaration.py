@@ -142,6 +142,8 @@ class Effect:
     """Without it a refusal parks the effect for a person."""
     action: type[Event] | None = None
     """Raised if the customer has to do something first; how it ends is then heard by a webhook."""
+    undone: type[Event] | None = None
+    """Raised if the other side takes back what it had answered by `ok`, with the fields of both answers."""
     timeout: timedelta = timedelta(seconds=15)
     """How long one attempt may take."""
     retry: Retry = Retry()

@@ -10,6 +10,7 @@ from statemachines.machine import Machine
 from statemachines.order import order
 from statemachines.payment import payment
 from statemachines.product import product
+from statemachines.refund import refund
 from statemachines.stock import stock
 from statemachines.subscription import subscription
 
@@ -42,4 +43,4 @@ class Registry:
         return Registry(m.with_policy(policies[m.name]) if m.name in policies else m for m in self)
 
 
-MACHINES = Registry([order, payment, product, stock, approval, activity, job, subscription])
+MACHINES = Registry([order, payment, refund, product, stock, approval, activity, job, subscription])

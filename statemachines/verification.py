@@ -139,6 +139,7 @@ def _raised(machines: list[Machine]) -> set[type[Event]]:
         raised.update(
             outcome for row in machine.transitions for effect in machine.effects_of(row) for outcome in effect.outcomes
         )
+        raised.update(effect.undone for effect in machine.effects if effect.undone)
         actions = [action for state in machine.states.values() for action in (*state.entry, *state.exit)]
         actions += [action for row in machine.transitions for action in row.actions]
         named = [thing for action in actions for thing in mentions(action)]

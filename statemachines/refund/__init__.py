@@ -1,1 +1,34 @@
 """Refunds: `machine` is the table; beside it stand what a refund is, its events, news, guards and actions."""
+
+from statemachines.refund.events import (
+    Accept,
+    Cancel,
+    Clarify,
+    Drop,
+    Explain,
+    Proceed,
+    Refuse,
+    Request,
+    Resume,
+    Retry,
+    Settle,
+)
+from statemachines.refund.machine import refund
+from statemachines.refund.model import Refund, RefundPolicy
+
+__all__ = [
+    "Accept",
+    "Cancel",
+    "Clarify",
+    "Drop",
+    "Explain",
+    "Proceed",
+    "Refund",
+    "RefundPolicy",
+    "Refuse",
+    "Request",
+    "Resume",
+    "Retry",
+    "Settle",
+    "refund",
+]

@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from statemachines.declaration import Event, Role
+from statemachines.messages import MailAddress
 from statemachines.payment.events import BUYERS
 from statemachines.pieces import MAX_LINES, Pieces
 from statemachines.values import Currency, Moment, Name, PositiveAmount, Reference, Text
@@ -12,11 +13,15 @@ class Request(Event):
     """An order wants money given back; it has seen to it that so much is there."""
 
     order: Reference
+    called: Name | None = None
+    """What people call the order, if it is not its id."""
     payment: Reference
     """The payment of which it is given back."""
     gateway_payment: Name
     """The gateway's name for that payment."""
     customer: Name
+    email: MailAddress | None = None
+    """Where the customer is told if a refund that they asked for is refused."""
     amount: PositiveAmount
     currency: Currency
     reason: Text | None = None
@@ -44,6 +49,12 @@ class Refuse(Event, by=[Role.MERCHANT]):
     reason: Text
 
 
+class Explain(Event, by=[Role.MERCHANT]):
+    """Tell those who approve more about it; they decide anew."""
+
+    reason: Text
+
+
 class Cancel(Event, by=BUYERS):
     """Nobody wants it any more. What the gateway was asked for can't be taken back."""
 
@@ -60,6 +71,18 @@ class Settle(Event, by=[Role.MERCHANT]):
     reason: Text
 
 
+class Clarify(Event, by=[Role.MERCHANT]):
+    """Say what the gateway shows of a refund that it never answered about."""
+
+    given: bool
+    """Whether it gave the money back."""
+    reason: Text
+
+
+class Proceed(Event):
+    """Nobody has to agree any more: ask the gateway, unless a dispute stands."""
+
+
 class Resume(Event):
     """The dispute that it waited for was won."""
 
@@ -68,3 +91,15 @@ class Drop(Event):
     """The order no longer wants it, or the dispute that it waited for was lost."""
 
     reason: Text
+
+
+class Remind(Event):
+    """It still waits for a person."""
+
+
+class Lapse(Event):
+    """The shop did not answer the customer in time."""
+
+
+class Unanswered(Event):
+    """The gateway has not said whether it gave the money back."""

@@ -8,6 +8,7 @@ from sqlalchemy import JSON, CheckConstraint, Index
 from sqlmodel import Field
 
 from statemachines.declaration import Entity, Policy
+from statemachines.payments import PATIENCE
 from statemachines.privacy import PRIVATE
 from statemachines.values import Amount
 
@@ -25,8 +26,8 @@ class RefundPolicy(Policy):
     """How long the shop may leave a customer's request alone before the approvers are asked instead."""
     remind_every: Span = timedelta(days=1)
     """How often the shop is reminded of requests that wait for it, and of refunds that failed."""
-    gateway_patience: Span = timedelta(hours=24)
-    """How long a refund waits for the payment gateway before a person is asked to look."""
+    gateway_patience: Annotated[timedelta, Limited(ge=PATIENCE.within)] = timedelta(hours=24)
+    """How long a refund waits for the payment gateway before a person is asked to look; it is tried for 23 hours."""
     dispute_patience: Span = timedelta(days=120)
     """How long a refund waits for the end of a dispute before a person is asked to look."""
 
@@ -55,7 +56,7 @@ class Refund(Entity):
     payment_id: str = Field(default="", foreign_key="payments.id", description="the payment of which it is given back")
     payment: str = Field(default="", max_length=200, description="the gateway's name for that payment")
     customer: str = Field(default="", max_length=200)
-    called: str | None = Field(default=None, max_length=100, description="what people call the order")
+    called: str | None = Field(default=None, max_length=200, description="what people call the order")
     email: Annotated[str | None, PRIVATE] = Field(default=None, max_length=254, description="where mails about it go")
     amount: int = Field(default=1, description="in minor units")
     currency: str = Field(default="", max_length=3)
@@ -63,7 +64,9 @@ class Refund(Entity):
     reason: str | None = Field(default=None, max_length=500, description="why it is asked for")
     requested_by: str = Field(default="", max_length=200)
     by_customer: bool = Field(default=False, description="whether the customer asked, so that the shop decides")
-    accepted_by: str | None = Field(default=None, max_length=200, description="who accepted what the customer asked for")
+    accepted_by: str | None = Field(
+        default=None, max_length=200, description="who accepted what the customer asked for"
+    )
     owed: bool = Field(default=False, description="whether the shop owes it, so that nobody approves it first")
     return_case: str | None = Field(default=None, max_length=100, description="the return that it is for")
     lines: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSON, description="the lines that it is for")

@@ -44,3 +44,11 @@ class RefundDropped(Event):
     amount: PositiveAmount
     had_failed: bool = False
     reason: Name
+
+
+class RefundReturned(Event):
+    """What was given did not arrive and is with us again: a person has to look (refunded becomes due)."""
+
+    refund: Reference
+    amount: PositiveAmount
+    reason: Name
