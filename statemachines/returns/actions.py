@@ -14,7 +14,14 @@ from statemachines.carrier import (
 from statemachines.commands import Add, Call, Cancel, Change, Command, Restock, Send, Set, Start, Withdraw
 from statemachines.declaration import Actor, asks
 from statemachines.pieces import Pieces, by_line
-from statemachines.refund.news import RefundDropped, Refunded, RefundFailed, RefundRetried, RefundSettled
+from statemachines.refund.news import (
+    RefundDropped,
+    Refunded,
+    RefundFailed,
+    RefundRetried,
+    RefundReturned,
+    RefundSettled,
+)
 from statemachines.returns import events
 from statemachines.returns.events import (
     Depart,
@@ -36,6 +43,9 @@ from statemachines.values import money
 NOT_SENT = "the pieces were not sent in time"
 LOST = "the pieces never arrived"
 KEPT = "the customer keeps the pieces"
+
+LABEL_OVERDUE = "label_overdue"
+"""The timer that watches for the carrier's label."""
 
 
 def opened(case: ReturnCase, event: Request) -> ReturnCase:
@@ -63,7 +73,6 @@ def open_case(case: ReturnCase, event: Request) -> Iterator[Command]:
 
 def look_no_longer(case: ReturnCase) -> Iterator[Command]:
     """Nobody has to look any more."""
-    yield Cancel(Overdue.event_name)
     if case.attention:
         yield Set(attention=None)
 
@@ -85,12 +94,18 @@ def approve(case: ReturnCase, lines: list[ReturnLine], now: datetime, policy: Re
         contents = tuple(Contents(sku=line.sku, quantity=line.quantity) for line in lines)
         asked = CreateShipment(order=case.order_id, reference=case.id, address=policy.return_to, contents=contents)
         yield Call(CREATE_SHIPMENT, asked)
-        yield Start(Overdue.event_name, Overdue, now + policy.answer_within)
+        yield Start(LABEL_OVERDUE, Overdue, now + policy.answer_within)
 
 
 def do_without_label() -> Iterator[Command]:
     """Note that the carrier makes no label; the shop has to."""
     yield Set(label_asked=False)
+    yield from await_no_label()
+
+
+def await_no_label() -> Iterator[Command]:
+    """Watch no longer for a label."""
+    yield Cancel(LABEL_OVERDUE)
 
 
 def keep_label(event: ShipmentCreated) -> Iterator[Command]:
@@ -209,6 +224,12 @@ def note_failed(case: ReturnCase, event: RefundFailed) -> Iterator[Command]:
     """Note what could not be given back; a person has to look at the refund."""
     failed = f"refund of {money(event.amount, case.currency)} failed: {event.reason}"
     yield Set(refund_due=case.refund_due + event.amount, attention=failed)
+
+
+def note_came_back(case: ReturnCase, event: RefundReturned) -> Iterator[Command]:
+    """Note that what was given did not arrive; a person has to look at the refund."""
+    failed = f"refund of {money(event.amount, case.currency)} came back: {event.reason}"
+    yield Set(refunded=case.refunded - event.amount, refund_due=case.refund_due + event.amount, attention=failed)
 
 
 def note_retried(case: ReturnCase, event: RefundRetried) -> Iterator[Command]:

@@ -3,8 +3,8 @@
 The order asks for it on the customer's behalf. The shop approves it or not, or its policy does for small ones. With a
 label, of the carrier or of the shop's own making, or without any, the customer sends the pieces. Those that are not
 sent in time, the customer keeps. What arrives is inspected line by line: every piece is accepted, damaged or refused.
-Accepted pieces go back on the shelf, and the order says what it gives: money, other pieces, or nothing. The return
-ends once the money was given back.
+Accepted pieces go back on the shelf, and the order says what it gives: money, other pieces, or nothing. What was
+given may still come back from a bank; then the shop owes it again.
 """
 
 from datetime import timedelta
@@ -12,10 +12,18 @@ from datetime import timedelta
 from statemachines.carrier import CancellationRefused, ShipmentCancelled, ShipmentCreated, ShipmentRefused
 from statemachines.declaration import NEW, After, Guard, Load, Role, State, Transition
 from statemachines.machine import Machine
-from statemachines.refund.news import RefundDropped, Refunded, RefundFailed, RefundRetried, RefundSettled
+from statemachines.refund.news import (
+    RefundDropped,
+    Refunded,
+    RefundFailed,
+    RefundRetried,
+    RefundReturned,
+    RefundSettled,
+)
 from statemachines.returns.actions import (
     approve,
     approve_small,
+    await_no_label,
     call_off_late_label,
     depart,
     do_without_label,
@@ -27,6 +35,7 @@ from statemachines.returns.actions import (
     keep_label,
     keep_own_label,
     look_no_longer,
+    note_came_back,
     note_dropped,
     note_failed,
     note_findings,
@@ -141,13 +150,13 @@ returns = Machine(
     ],
     states=[
         State("requested", [After(answer_within, Overdue)], exit=[look_no_longer]),
-        State("approved", [After(send_within, Expire), After(remind_after, Remind)], exit=[look_no_longer]),
+        State("approved", [After(send_within, Expire), After(remind_after, Remind)], exit=[look_no_longer, await_no_label]),
         State("label_sent", [After(send_within, Expire), After(remind_after, Remind)]),
         State("in_transit", [After(arrive_within, Overdue)], exit=[look_no_longer]),
         State("received", [After(answer_within, Overdue)], exit=[look_no_longer]),
         State("inspected"),
         State("refunding", [After(refund_within, Overdue)], exit=[look_no_longer]),
-        State("refunded", final=True),
+        State("refunded"),
         State("exchanged", final=True),
         State("closed", final=True),
         State("rejected", final=True),
@@ -186,6 +195,8 @@ returns = Machine(
         Transition(RefundDropped,       "refunding", "closed",     [],                                     [note_dropped]),
         Transition(RefundFailed,        "refunding", None,         [],                                     [note_failed]),
         Transition(RefundRetried,       "refunding", None,         [],                                     [note_retried]),
+        Transition(RefundReturned,      "refunding", None,         [],                                     [note_came_back]),
+        Transition(RefundReturned,      "refunded",  "refunding",  [],                                     [note_came_back]),
         Transition(Overdue,             [*AT_REST, "approved"], None, [],                                  [ask_to_look]),
         # What the carrier says of a label that is wanted no longer.
         Transition(ShipmentCreated,     PAST_LABEL,  None,         [],                                     [call_off_late_label]),

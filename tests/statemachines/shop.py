@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 from sqlmodel import SQLModel
 
-from statemachines.commands import Add, Call, Change, Command, Send, Spawn, Start, StockMovement, Withdraw
+from statemachines.commands import Add, Call, Cancel, Change, Command, Send, Spawn, Start, StockMovement, Withdraw
 from statemachines.decision import Accepted, Decision, Refused, TimerSet, decide
 from statemachines.declaration import NEW, Actor, Entity, Event, Load, Policy, Role
 from statemachines.ids import new_id
@@ -169,6 +169,8 @@ class Shop:
                     accepted(self.create(machine, event, SYSTEM))
                 case Start(name, event, at):
                     self.timers[entity.id, name] = TimerSet(name, event.event_name, at)
+                case Cancel(name):
+                    self.timers.pop((entity.id, name), None)
                 case Withdraw(effect):
                     taken_back = [id(call) for call in self.asked_by[entity.id] if call.effect is effect]
                     self.calls = [call for call in self.calls if id(call) not in taken_back]

@@ -1,0 +1,138 @@
+"""Labels for returns: the carrier is asked, and what it says is taken whenever it says it."""
+
+import pytest
+
+from statemachines.carrier import (
+    CancellationRefused,
+    CancelShipment,
+    CreateShipment,
+    ShipmentCancelled,
+    ShipmentRefused,
+)
+from statemachines.letters import ReturnApproved
+from statemachines.machine import SYSTEM
+from statemachines.returns.events import Cancel, Depart, Receive, SendLabel
+from tests.statemachines.goods_in import RETURN_TO, GoodsIn
+from tests.statemachines.shop import ANNA, accepted
+
+
+def test_the_carrier_is_asked_for_a_label_to_the_shop():
+    hall = GoodsIn(return_to=RETURN_TO)
+    hall.approved()
+    (asked,) = hall.asked_carrier()
+    assert isinstance(asked, CreateShipment)
+    assert (asked.order, asked.reference, asked.address.city) == ("ord_1", hall.case.id, "Hamburg")
+    assert [(each.sku, each.quantity) for each in asked.contents] == [("MUG", 3), ("JUG", 1)]
+    (letter,) = hall.mails()
+    assert isinstance(letter, ReturnApproved)
+    assert letter.label_follows
+
+
+def test_a_small_return_that_is_approved_by_itself_gets_its_label_too():
+    hall = GoodsIn(return_to=RETURN_TO, approve_up_to=4)
+    hall.requested()
+    (asked,) = hall.asked_carrier()
+    assert (asked.order, asked.reference) == ("ord_1", hall.case.id)
+
+
+def test_the_label_goes_to_the_customer():
+    hall = GoodsIn(return_to=RETURN_TO)
+    hall.labelled()
+    assert (hall.state, hall.case.tracking, hall.case.carrier_shipment) == ("label_sent", "JD0146", "shp-77")
+    letter = hall.mails()[-1]
+    assert isinstance(letter, ReturnApproved)
+    assert (letter.occasion, letter.label_url) == ("label", "https://carrier.example/shp-77.pdf")
+    assert hall.left_to_wait() == hall.machines["return"].policy.send_within  # type: ignore[attr-defined]
+
+
+def test_the_shop_is_asked_for_a_label_if_the_carrier_makes_none():
+    hall = GoodsIn(return_to=RETURN_TO)
+    hall.approved()
+    accepted(hall.say(ShipmentRefused(reason="no such street"), SYSTEM))
+    assert (hall.state, hall.case.label_asked) == ("approved", False)
+    assert hall.case.attention == "the carrier makes no label: no such street"
+    assert hall.chat()[-1] == "Return ret_1 of order shop-1 needs attention: the carrier makes no label: no such street"
+
+
+def test_the_shop_is_told_if_the_carrier_does_not_answer():
+    hall = GoodsIn(return_to=RETURN_TO)
+    hall.approved()
+    hall.wait(days=2)
+    assert hall.case.attention == "the carrier does not answer about a label"
+    accepted(hall.label())
+    assert (hall.state, hall.case.attention) == ("label_sent", None)
+
+
+def test_nobody_is_bothered_about_a_label_that_nobody_asked_for():
+    hall = GoodsIn()
+    hall.approved()
+    hall.wait(days=3)
+    assert hall.case.attention is None
+
+
+@pytest.mark.parametrize("event", [Cancel(), SendLabel(), Depart(), Receive()])
+def test_a_label_that_was_only_asked_for_is_withdrawn_when_it_is_wanted_no_longer(event):
+    hall = GoodsIn(return_to=RETURN_TO)
+    hall.approved()
+    accepted(hall.say(event))
+    assert hall.asked_carrier() == []
+
+
+@pytest.mark.parametrize("event", [Cancel(), SendLabel(), Depart(), Receive()])
+def test_a_label_that_comes_too_late_is_called_off(event):
+    hall = GoodsIn(return_to=RETURN_TO)
+    hall.approved()
+    accepted(hall.say(event))
+    state = hall.state
+    accepted(hall.label())
+    assert hall.asked_carrier() == [CancelShipment(shipment="shp-77", order="ord_1")]
+    assert (hall.state, hall.case.carrier_shipment) == (state, None)
+
+
+@pytest.mark.parametrize("event", [Cancel(), SendLabel()])
+def test_a_label_that_the_customer_has_is_called_off_once_it_is_wanted_no_longer(event):
+    hall = GoodsIn(return_to=RETURN_TO)
+    hall.labelled()
+    accepted(hall.say(event))
+    assert hall.asked_carrier()[-1] == CancelShipment(shipment="shp-77", order="ord_1")
+
+
+def test_a_label_that_was_not_used_in_time_is_called_off():
+    hall = GoodsIn(return_to=RETURN_TO)
+    hall.labelled()
+    hall.wait(days=14)
+    assert (hall.state, hall.asked_carrier()[-1]) == ("expired", CancelShipment(shipment="shp-77", order="ord_1"))
+
+
+@pytest.mark.parametrize("event", [Depart(), Receive()])
+def test_a_label_that_is_used_is_not_called_off(event):
+    hall = GoodsIn(return_to=RETURN_TO)
+    hall.labelled()
+    accepted(hall.say(event, ANNA))
+    assert not [asked for asked in hall.asked_carrier() if isinstance(asked, CancelShipment)]
+
+
+def test_the_shop_is_told_if_the_carrier_does_not_call_a_label_off():
+    hall = GoodsIn(return_to=RETURN_TO)
+    hall.labelled()
+    accepted(hall.say(Cancel(), ANNA))
+    accepted(hall.say(CancellationRefused(shipment="shp-77", reason="fetched already"), SYSTEM))
+    assert hall.state == "cancelled"
+    assert hall.case.attention == "the carrier does not call shipment shp-77 off: fetched already"
+
+
+def test_a_label_that_was_called_off_needs_nobody():
+    hall = GoodsIn(return_to=RETURN_TO)
+    hall.labelled()
+    accepted(hall.say(Cancel(), ANNA))
+    accepted(hall.say(ShipmentCancelled(shipment="shp-77"), SYSTEM))
+    assert (hall.state, hall.case.attention) == ("cancelled", None)
+
+
+def test_a_reminder_holds_the_label():
+    hall = GoodsIn(return_to=RETURN_TO)
+    hall.labelled()
+    hall.wait(days=7)
+    letter = hall.mails()[-1]
+    assert isinstance(letter, ReturnApproved)
+    assert (letter.occasion, letter.label_url) == ("reminder", "https://carrier.example/shp-77.pdf")
