@@ -54,7 +54,9 @@ class Captured(Event):
     """The gateway took money that it held ready."""
 
     amount: PositiveAmount
-    """What it took now, whatever it took before."""
+    """What it took now."""
+    total: PositiveAmount
+    """What it took of this payment by now, so that no answer counts twice."""
     currency: Currency
     payment: Name
     held: Amount = 0

@@ -10,6 +10,7 @@ from statemachines.commands import Command, Send, Set
 from statemachines.declaration import Event
 from statemachines.payment.model import Payment
 from statemachines.payment.news import DisputeClosed, PaymentDisputed
+from statemachines.payments import Captured
 
 
 def tell(payment: Payment, news: Event) -> Command:
@@ -25,6 +26,11 @@ def refundable(payment: Payment) -> int:
 def held_freely(payment: Payment) -> int:
     """Return what is held ready and not to be taken already."""
     return payment.held - payment.capturing - payment.capture_next
+
+
+def still_held(payment: Payment, event: Captured) -> int:
+    """Return what stays held ready after a capture."""
+    return min(payment.held, event.held)
 
 
 def move(payment: Payment, why: str = "", **changes: int) -> Iterator[Command]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from statemachines.commands import Call, Command, Set
 from statemachines.declaration import asks
 from statemachines.payment import news
-from statemachines.payment.accounts import move, tell
+from statemachines.payment.accounts import move, still_held, tell
 from statemachines.payment.actions import call_a_person, give_up
 from statemachines.payment.events import Capture, Settle, Void
 from statemachines.payment.model import Payment
@@ -53,8 +53,8 @@ def capture_again(payment: Payment) -> Iterator[Command]:
 @asks(CAPTURE)
 def take_next(payment: Payment, event: Captured) -> Iterator[Command]:
     """Ask for what was to be taken next."""
-    now = payment.model_copy(update={"captured": payment.captured + event.amount})
-    yield from _capture(now, min(payment.capture_next, event.held), final=payment.capture_final)
+    now = payment.model_copy(update={"captured": event.total})
+    yield from _capture(now, min(payment.capture_next, still_held(payment, event)), final=payment.capture_final)
 
 
 def _capture(payment: Payment, amount: int, *, then: int = 0, final: bool) -> Iterator[Command]:
@@ -73,13 +73,18 @@ def _capture(payment: Payment, amount: int, *, then: int = 0, final: bool) -> It
 
 def record_capture(payment: Payment, event: Captured, now: datetime) -> Iterator[Command]:
     """Note what was taken, and what is held still."""
-    left = min(event.held, payment.held)
+    left = still_held(payment, event)
     yield Set(payment=event.payment, held=left, capturing=0, attention=None)
     yield Set(taken_at=payment.taken_at or now)
-    yield from move(payment, captured=payment.captured + event.amount)
+    yield from move(payment, captured=event.total)
     yield tell(
         payment,
-        news.Charged(payment=payment.id, held=payment.held - left, amount=event.amount, currency=event.currency),
+        news.Charged(
+            payment=payment.id,
+            held=payment.held - left,
+            amount=event.total - payment.captured,
+            currency=event.currency,
+        ),
     )
 
 

@@ -1,6 +1,6 @@
 """When something may happen to a payment: each guard is a sentence that holds, or returns the reason why not."""
 
-from statemachines.payment.accounts import held_freely, refundable
+from statemachines.payment.accounts import held_freely, refundable, still_held
 from statemachines.payment.events import (
     Begin,
     Capture,
@@ -73,6 +73,13 @@ def is_being_taken(payment: Payment) -> str | None:
     return None if payment.capturing else "no capture waits for an answer"
 
 
+def more_was_taken(payment: Payment, event: Captured) -> str | None:
+    """Refuse an answer that says nothing new: it came twice, or another capture found the same money taken."""
+    if event.total > payment.captured:
+        return None
+    return f"it is known that {money(payment.captured, payment.currency)} were taken"
+
+
 def is_in_its_currency(payment: Payment, event: Captured) -> str | None:
     """Refuse an answer about other money than ours."""
     if event.currency == payment.currency:
@@ -82,14 +89,14 @@ def is_in_its_currency(payment: Payment, event: Captured) -> str | None:
 
 def more_is_to_be_taken(payment: Payment, event: Captured) -> str | None:
     """Hold if another parcel left meanwhile, and its money is still held ready."""
-    if payment.capture_next and event.held:
-        return None
+    if payment.capture_next:
+        return some_stays_held(payment, event)
     return "nothing else is to be taken"
 
 
-def some_stays_held(event: Captured) -> str | None:
+def some_stays_held(payment: Payment, event: Captured) -> str | None:
     """Hold if the gateway still holds money ready."""
-    return None if event.held else "nothing is held any more"
+    return None if still_held(payment, event) else "nothing is held any more"
 
 
 def something_is_to_be_taken(payment: Payment) -> str | None:

@@ -89,6 +89,7 @@ from statemachines.payment.guards import (
     is_taken_now,
     money_was_taken,
     more_is_to_be_taken,
+    more_was_taken,
     nobody_said_with_what,
     nothing_was_lost,
     others_are_open,
@@ -152,7 +153,7 @@ OVER = [*HELD, *TAKEN, "declined", "expired"]
 BEGUN = [*OPEN, "voiding", *OVER]
 
 GOOD: list[Guard] = [is_awaited, is_real_money]
-TOOK: list[Guard] = [is_being_taken, is_in_its_currency]
+TOOK: list[Guard] = [more_was_taken, is_in_its_currency]
 
 payment = Machine(
     Payment,
