@@ -3,7 +3,7 @@
 from random import Random
 from typing import Any
 
-from litestar import Litestar, Router
+from litestar import Litestar
 
 from api import chronicle, entities, system, transitions
 from api.context import Context, authorise
@@ -16,6 +16,7 @@ from api.gate import Gate, Limits
 from api.inbox import inbox
 from api.openapi import describe
 from api.problems import handle
+from api.router import Router
 from api.timers import timers
 from api.webhooks import webhooks
 from statemachines.machine import Machine

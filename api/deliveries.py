@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from litestar import Response, Router, get
+from litestar import Response, get
 from litestar.params import FromPath, QueryParameter
 from pydantic import AwareDatetime, BaseModel, Field
 
@@ -11,6 +11,7 @@ from api.context import Context, HttpRequest, open_to
 from api.entities import DEFAULT_LIMIT, PAGING, Cursor, Limit, as_json, check_parameters, load, only
 from api.interventions import SHOWING
 from api.problems import invalid_parameter
+from api.router import Router
 from persistence.deliveries import list_deliveries
 from persistence.delivery_rows import OUTCOMES
 from statemachines.subscription import OVERLAP, Create, subscription

@@ -2,12 +2,13 @@
 
 import os
 
-from litestar import Response, Router, get
+from litestar import Response, get
 from pydantic import AwareDatetime, BaseModel, Field
 
 from api.answers import EVERYWHERE, problems
 from api.context import STAFF, Context, HttpRequest, open_to
 from api.entities import as_json, check_parameters
+from api.router import Router
 from engine.destinations import Circuit, Destination, DestinationLimits
 
 

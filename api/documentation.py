@@ -6,10 +6,11 @@ from typing import Any
 
 import msgspec
 import swagger_ui
-from litestar import Response, Router, get
+from litestar import Response, get
 from litestar.params import FromPath
 
 from api.problems import not_found
+from api.router import Router
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from litestar import Response, Router, get
+from litestar import Response, get
 from litestar.params import FromPath, JSONBody, QueryParameter
 from pydantic import AwareDatetime, BaseModel, Field
 
@@ -12,6 +12,7 @@ from api.entities import DEFAULT_LIMIT, PAGING, Cursor, Limit, as_json, check_pa
 from api.interventions import LISTING, SHOWING, Reason, intervention, whose
 from api.problems import invalid_parameter, not_found
 from api.raising import IdempotencyKeyHeader, headers_of, raise_event
+from api.router import Router
 from engine.interventions import CancelEffect, EffectIntervention, RetryEffect
 from persistence import waiting
 from persistence.bulk import Values

@@ -3,7 +3,7 @@
 import time
 from typing import Annotated, Any, Literal
 
-from litestar import Response, Router, get
+from litestar import Response, get
 from litestar.params import HeaderParameter, QueryParameter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -12,6 +12,7 @@ from api.context import Context, HttpRequest, open_to
 from api.entities import DEFAULT_LIMIT, Limit, as_json, check_parameters
 from api.interventions import LISTING
 from api.problems import invalid_parameter
+from api.router import Router
 from api.transitions import APPLIED, WAIT_POLL, read_wait
 from engine.cloudevent import cloud_event
 from engine.watchers import ANYTHING

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, get_args
 
-from litestar import Response, Router, get, post
+from litestar import Response, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -10,6 +10,7 @@ from api.answers import READING, WITH_BODY, problems
 from api.context import STAFF, Context, HttpRequest, actor_of, open_to
 from api.entities import DEFAULT_LIMIT, PAGING, Cursor, Limit, as_json, check_parameters
 from api.problems import ProblemError, invalid_parameter, not_found
+from api.router import Router
 from persistence import inbox as rows
 from persistence.bulk import Values
 from statemachines.declaration import Role

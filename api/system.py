@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 import prometheus_client
 import structlog
-from litestar import MediaType, Response, Router, delete, get, post
+from litestar import MediaType, Response, delete, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from prometheus_client import multiprocess
 from prometheus_client.core import CollectorRegistry, GaugeMetricFamily
@@ -20,6 +20,7 @@ from api.answers import EVERYWHERE, WITH_BODY, problems
 from api.context import HTTP_ROLES, Context, HttpRequest, actor_of, open_to
 from api.keys import KEY_LIFETIME, TooManyKeys
 from api.problems import invalid_parameter, not_found, of_dispatch_error, too_many_keys
+from api.router import Router
 from engine.envelope import Unavailable
 from persistence import health, queue, schema
 from statemachines.declaration import Role

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from litestar import Response, Router, get
+from litestar import Response, get
 from litestar.params import FromPath, JSONBody, QueryParameter
 from pydantic import AwareDatetime, BaseModel, Field
 
@@ -12,6 +12,7 @@ from api.entities import DEFAULT_LIMIT, PAGING, Cursor, Limit, Moment, as_json, 
 from api.interventions import LISTING, Reason, intervention, whose
 from api.problems import not_found
 from api.raising import IdempotencyKeyHeader, headers_of, raise_event
+from api.router import Router
 from engine.interventions import CancelTimer, FireTimer, PostponeTimer, TimerIntervention
 from persistence import queries, waiting
 from statemachines import values

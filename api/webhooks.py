@@ -3,7 +3,7 @@
 import hashlib
 
 import structlog
-from litestar import Router, post
+from litestar import post
 from litestar.params import FromPath
 from pydantic import BaseModel, Field
 
@@ -11,6 +11,7 @@ from api import body
 from api.answers import EVERYWHERE, WITH_BODY, problems
 from api.context import Context, HttpRequest
 from api.problems import ProblemError, malformed
+from api.router import Router
 from engine.inbox import Message
 from gateways.signatures import NotVerified
 
