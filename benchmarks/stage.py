@@ -69,8 +69,9 @@ def product_rows(numbers: Sequence[int], on_hand: int) -> Changes:
     for number in numbers:
         product = _entity(id=sku(number), state="active", name="Mug", price=1250, currency="EUR")
         changes.added[Product].append(product)
-        counts = Stock().counted(on_hand=on_hand, reserved=0, reorder_level=0)
-        shelf = _entity(id=sku(number), state="stocked", **counts)
+        blank = Stock(id=sku(number), state="stocked", sku=sku(number))
+        counts = blank.counted(on_hand=on_hand, reserved=0, reorder_level=0)
+        shelf = {**blank.model_dump(), **_entity(**counts)}
         changes.added[Stock].append(shelf)
     return changes
 

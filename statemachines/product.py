@@ -1,7 +1,8 @@
 """A product: what the shop sells and at what price.
 
 A product is named by its SKU. Orders take its price when they are placed; a later change of price does not touch them.
-A discontinued product can be in no new order. Creating a product opens its stock.
+A discontinued product can be in no new order. Creating a product opens its stock at the main location; the merchant
+may open more elsewhere.
 """
 
 from collections.abc import Iterator
@@ -11,9 +12,9 @@ from sqlalchemy import CheckConstraint
 from sqlmodel import Field
 
 from statemachines.commands import Command, Send, Set, Spawn
-from statemachines.declaration import NEW, Entity, Event, Role, State, Transition
+from statemachines.declaration import NEW, Entity, Event, Load, Role, State, Transition
 from statemachines.machine import Machine
-from statemachines.stock import Open, Retire, Revive
+from statemachines.stock import MAX_LOCATIONS, Location, Open, Priority, Retire, Revive, Stock
 from statemachines.values import Amount, Count, Currency, Name, Sku
 
 
@@ -54,12 +55,34 @@ class Rename(Event, by=[Role.MERCHANT]):
     name: Name
 
 
+class OpenLocation(Event, by=[Role.MERCHANT]):
+    """Keep stock of it at another location, too."""
+
+    location: Location
+    priority: Priority = 1
+    """Which location is asked first for pieces: the one with the lowest number is."""
+    on_hand: Count = 0
+    """Pieces there to begin with."""
+    reorder_level: Count = 0
+    """At or below this many available pieces the stock there counts as low."""
+
+
 class Discontinue(Event, by=[Role.MERCHANT]):
     """Sell no more of it: no new order may name it, and no more pieces are promised."""
 
 
 class Relist(Event, by=[Role.MERCHANT]):
     """Sell it again, once its stock is unfrozen."""
+
+
+def own_id(product: Product) -> list[str]:
+    """Name the product itself."""
+    return [product.id]
+
+
+def fits_the_map(stocks: list[Stock]) -> str | None:
+    """Refuse more locations than a product may have."""
+    return None if len(stocks) < MAX_LOCATIONS else f"a product has stock at {MAX_LOCATIONS} locations at most"
 
 
 def describe(event: Create) -> Iterator[Command]:
@@ -72,6 +95,18 @@ def open_stock(event: Create) -> Iterator[Command]:
     yield Spawn("stock", Open(sku=event.sku, on_hand=event.on_hand, reorder_level=event.reorder_level))
 
 
+def open_elsewhere(product: Product, event: OpenLocation) -> Iterator[Command]:
+    """Give the product a stock there."""
+    opened = Open(
+        sku=product.id,
+        on_hand=event.on_hand,
+        reorder_level=event.reorder_level,
+        location=event.location,
+        priority=event.priority,
+    )
+    yield Spawn("stock", opened)
+
+
 def set_price(event: Reprice) -> Iterator[Command]:
     """Take the new price."""
     yield Set(price=event.price)
@@ -82,30 +117,32 @@ def set_name(event: Rename) -> Iterator[Command]:
     yield Set(name=event.name)
 
 
-def retire_stock(product: Product) -> Iterator[Command]:
-    """Let no more of it be promised."""
-    yield Send("stock", product.id, Retire())
+def retire_stock(stocks: list[Stock]) -> Iterator[Command]:
+    """Let no more of it be promised anywhere."""
+    yield from (Send("stock", each.id, Retire()) for each in stocks)
 
 
-def revive_stock(product: Product) -> Iterator[Command]:
-    """Let its stock be unfrozen."""
-    yield Send("stock", product.id, Revive())
+def revive_stock(stocks: list[Stock]) -> Iterator[Command]:
+    """Let its stock be unfrozen, wherever it is."""
+    yield from (Send("stock", each.id, Revive()) for each in stocks)
 
 
 product = Machine(
     Product,
     plural="products",
     key=lambda event: event.sku,
+    loads=[Load("stocks", Stock, by="sku", keys=own_id)],
     states=[
         State("active"),
         State("discontinued"),
     ],
     transitions=[
-        #          event        from                        to              only if    then
-        Transition(Create,      NEW,                        "active",       [],        [describe, open_stock]),
-        Transition(Reprice,     ["active", "discontinued"], None,           [],        [set_price]),
-        Transition(Rename,      ["active", "discontinued"], None,           [],        [set_name]),
-        Transition(Discontinue, "active",                   "discontinued", [],        [retire_stock]),
-        Transition(Relist,      "discontinued",             "active",       [],        [revive_stock]),
+        #          event         from                        to              only if         then
+        Transition(Create,       NEW,                        "active",       [],             [describe, open_stock]),
+        Transition(OpenLocation, "active",                   None,           [fits_the_map], [open_elsewhere]),
+        Transition(Reprice,      ["active", "discontinued"], None,           [],             [set_price]),
+        Transition(Rename,       ["active", "discontinued"], None,           [],             [set_name]),
+        Transition(Discontinue,  "active",                   "discontinued", [],             [retire_stock]),
+        Transition(Relist,       "discontinued",             "active",       [],             [revive_stock]),
     ],
 )  # fmt: skip

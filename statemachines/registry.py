@@ -11,6 +11,9 @@ from statemachines.order import order
 from statemachines.payment import payment
 from statemachines.product import product
 from statemachines.refund import refund
+from statemachines.reservation import reservation
+from statemachines.returns.machine import returns
+from statemachines.shipment import shipment
 from statemachines.stock import stock
 from statemachines.subscription import subscription
 
@@ -43,4 +46,6 @@ class Registry:
         return Registry(m.with_policy(policies[m.name]) if m.name in policies else m for m in self)
 
 
-MACHINES = Registry([order, payment, refund, product, stock, approval, activity, job, subscription])
+MACHINES = Registry(
+    [order, payment, refund, shipment, returns, product, stock, reservation, approval, activity, job, subscription]
+)

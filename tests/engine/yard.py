@@ -106,6 +106,10 @@ def stumbles(_: Stock) -> str | None:
     raise RuntimeError("a guard fails")
 
 
+def build(event: Build) -> Iterator[Command]:
+    yield Set(sku=event.sku)
+
+
 def put(shelf: Stock, event: Put) -> Iterator[Command]:
     yield Set(**shelf.counted(on_hand=shelf.on_hand + event.pieces))
 
@@ -176,7 +180,7 @@ shelf = Machine(
     loads=[Load("parcels", Order, by="customer", keys=asked)],
     states=[State("open"), State("closed", final=True)],
     transitions=[
-        Transition(Build, NEW, "open"),
+        Transition(Build, NEW, "open", [], [build]),
         Transition(Put, "open", None, [], [put]),
         Transition(Stumble, "open", None, [stumbles]),
         Transition(Drop, "open", None, [], [drop]),

@@ -14,12 +14,17 @@ from tests.engine.proxy import Proxy
 
 PIECES = text("SELECT on_hand FROM stock")
 
+SHELF = (
+    "INSERT INTO stock (id, state, version, created_at, state_since, on_hand, reserved, reorder_level, is_low, sku, "
+    "location, priority, waiting, tickets, served) "
+    "VALUES ('MUG', 'stocked', 1, '2026-01-05', '2026-01-05', 0, 0, 1000, true, 'MUG', 'main', 1, 0, 0, 0)"
+)
+
 
 @pytest.fixture
 async def shelf(database: Database) -> Database:
     """A database with one empty shelf."""
-    row = "INSERT INTO stock VALUES ('MUG', 'stocked', 1, '2026-01-05', '2026-01-05', 0, 0, 1000, true, NULL)"
-    await database.write(lambda connection: connection.execute(text(row)))
+    await database.write(lambda connection: connection.execute(text(SHELF)))
     return database
 
 
@@ -119,9 +124,8 @@ async def proxied(postgresql_url: str) -> AsyncIterator[tuple[Database, Proxy]]:
 async def test_a_connection_lost_at_commit_leaves_the_outcome_open(proxied, moment, versions) -> None:
     database, proxy = proxied
     proxy.cuts.append(moment)
-    row = "INSERT INTO stock VALUES ('MUG', 'stocked', 1, '2026-01-05', '2026-01-05', 0, 0, 1000, true, NULL)"
     with pytest.raises(CommitUnknown):
-        await database.write(lambda connection: connection.execute(text(row)))
+        await database.write(lambda connection: connection.execute(text(SHELF)))
     rows = await database.read(lambda connection: connection.execute(text("SELECT count(*) FROM stock")).scalar_one())
     assert (proxy.fired, rows, in_use(database)) == (1, versions, 0)
 

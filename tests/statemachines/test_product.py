@@ -74,7 +74,7 @@ def test_a_stock_that_was_frozen_is_retired_too(shop: Shop):
 
 
 def test_retiring_is_asked_of_the_stock_by_an_event(shop: Shop):
-    assert list(retire_stock(shop.product("MUG"))) == [Send("stock", "MUG", Retire())]
+    assert list(retire_stock([shop.stock("MUG")])) == [Send("stock", "MUG", Retire())]
 
 
 def test_a_discontinued_product_is_not_discontinued_twice(shop: Shop):
