@@ -22,7 +22,7 @@ from statemachines.carrier import (
     CreateShipment,
     ShipmentCreated,
 )
-from statemachines.order import Fulfill
+from statemachines.shipment import Dispatch
 from tests.gateways.peer import Says, playing
 from tests.gateways.services import TOKEN, Carrier, problem
 
@@ -31,7 +31,8 @@ Gateway = HttpCarrier | SandboxCarrier
 
 def shipment(city: str = "Berlin") -> CreateShipment:
     address = {"name": "Ann", "lines": ["Long Street 1"], "postal_code": "12345", "city": city, "country": "DE"}
-    return CreateShipment(order="ord_1", address=address, contents=[{"sku": "MUG-BLUE", "quantity": 2}])
+    contents = [{"sku": "MUG-BLUE", "quantity": 2}]
+    return CreateShipment(order="ord_1", reference="shp_1", address=address, contents=contents)
 
 
 async def attempt(gateway: Gateway, arguments: BaseModel, key: str = "eff_1") -> Answer:
@@ -76,11 +77,11 @@ async def test_what_the_page_shows_is_what_is_sent_and_understood() -> None:
     assert made.values["shipment"] == answer["id"]
 
 
-def test_the_message_that_the_page_shows_moves_an_order() -> None:
+def test_the_message_that_the_page_shows_moves_a_shipment() -> None:
     *_, message = EXAMPLES
     asked = CARRIER.kinds[message["type"]](message)
-    assert isinstance(asked, Request)
-    assert (asked.entity_id, asked.event) == (message["data"]["order"], Fulfill(tracking="JD014600006281230704"))
+    number = Dispatch(tracking="JD014600006281230704")
+    assert asked == Request("shipment", message["data"]["reference"], number)
 
 
 def test_both_carry_out_every_carrier_effect() -> None:

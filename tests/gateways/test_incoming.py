@@ -9,8 +9,12 @@ from gateways.incoming import Reply, Request, Source, Unroutable
 from gateways.port import Done, Refused
 from gateways.stripe.webhooks import STRIPE
 from gateways.tracking import CARRIER
+from statemachines.declaration import Event
 from statemachines.order import Complete, Fulfill
 from statemachines.payments import Charged, Declined, Refunded, RefundFailed
+from statemachines.returns.events import Depart, Receive
+from statemachines.returns.events import Lose as LoseReturn
+from statemachines.shipment import Deliver, Dispatch, Lose, SendBack
 from tests.engine.messages import Json, intent, parcel, refund
 
 
@@ -81,15 +85,51 @@ def test_what_names_no_effect_of_ours_is_for_a_person(metadata: Json | None) -> 
         meaning(STRIPE, message)
 
 
-def test_a_parcel_moves_its_order() -> None:
-    shipped = meaning(CARRIER, parcel("shipped", "ord_1", tracking="JD014600003RU", weight=7))
+@pytest.mark.parametrize(
+    ("news", "event"),
+    [
+        ("shipped", Dispatch(tracking="JD014600003RU")),
+        ("delivered", Deliver()),
+        ("lost", Lose(reason="the van burnt")),
+        ("returned", SendBack(reason="the van burnt")),
+    ],
+)
+def test_a_parcel_moves_its_shipment(news: str, event: Event) -> None:
+    told = parcel(news, "ord_1", reference="shp_1", tracking="JD014600003RU", reason="the van burnt", weight=7)
+    assert meaning(CARRIER, told) == Request("shipment", "shp_1", event)
+
+
+@pytest.mark.parametrize(
+    ("news", "event"),
+    [
+        ("shipped", Depart(tracking="JD014600003RU")),
+        ("delivered", Receive()),
+        ("lost", LoseReturn(reason="the van burnt")),
+    ],
+)
+def test_a_parcel_of_the_customer_moves_its_return(news: str, event: Event) -> None:
+    told = parcel(news, "ord_1", reference="ret_1", tracking="JD014600003RU", reason="the van burnt")
+    assert meaning(CARRIER, told) == Request("return", "ret_1", event)
+
+
+def test_a_parcel_without_a_reference_moves_its_order() -> None:
+    shipped = meaning(CARRIER, parcel("shipped", "ord_1", tracking="JD014600003RU"))
     assert shipped == Request("order", "ord_1", Fulfill(tracking="JD014600003RU"))
     assert meaning(CARRIER, parcel("shipped", "ord_1")) == Request("order", "ord_1", Fulfill())
     assert meaning(CARRIER, parcel("delivered", "ord_1")) == Request("order", "ord_1", Complete())
 
 
+@pytest.mark.parametrize(
+    ("news", "about"),
+    [("lost", {}), ("returned", {}), ("returned", {"reference": "ret_1"}), ("shipped", {"reference": "pay_1"})],
+)
+def test_what_can_not_be_told_of_a_thing_is_for_a_person(news: str, about: Json) -> None:
+    with pytest.raises(Unroutable):
+        meaning(CARRIER, parcel(news, "ord_1", **about))
+
+
 @pytest.mark.parametrize("data", [None, [], {}, {"order": 7}, {"order": "ord_1", "tracking": "<script>"}])
-def test_a_parcel_of_no_order_has_no_meaning(data: Any) -> None:
+def test_a_parcel_of_nothing_has_no_meaning(data: Any) -> None:
     with pytest.raises(ValidationError):
         meaning(CARRIER, {"type": "shipment.shipped", "data": data})
 

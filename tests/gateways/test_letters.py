@@ -18,11 +18,13 @@ from statemachines.letters import (
     BasketReminder,
     Bestseller,
     DailyReport,
+    DeliveryFailed,
     InspectedPieces,
     LowStock,
     MailLine,
     OrderCancelled,
     OrderConfirmed,
+    OrderDelivered,
     OrderShipped,
     PaymentFailed,
     PaymentReminder,
@@ -52,6 +54,7 @@ FOUND = (
     InspectedPieces(name="Jug", accepted=0, damaged=0, refused=1, percent=100),
 )
 LINES = (MailLine(name="Blue mug", quantity=2, unit_price=450), MailLine(name="Jug", quantity=1, unit_price=1000))
+PARCEL = (NamedPieces(number=1, quantity=2, sku="MUG-BLUE", name="Blue mug"),)
 
 EXAMPLES: list[tuple[Template, str, list[str]]] = [
     (
@@ -75,6 +78,18 @@ EXAMPLES: list[tuple[Template, str, list[str]]] = [
         ["JD0146", "https://carrier.example/t?a=1"],
     ),
     (OrderShipped(order="ord_1"), "Your order ord_1 is on its way", ["left our house"]),
+    (OrderShipped(order="ord_1", pieces=PARCEL), "Your order ord_1 is on its way", ["A parcel", "Blue mug"]),
+    (OrderDelivered(order="ord_1", pieces=PARCEL), "Your order ord_1 was delivered", ["Blue mug", "tell us"]),
+    (
+        DeliveryFailed(outcome="lost", order="ord_1", pieces=PARCEL),
+        "A parcel of your order ord_1 was lost",
+        ["lost on its way", "Blue mug"],
+    ),
+    (
+        DeliveryFailed(outcome="returned", order="ord_1", pieces=PARCEL),
+        "A parcel of your order ord_1 came back to us",
+        ["could not be delivered", "Blue mug"],
+    ),
     (
         OrderCancelled(order="ord_1", reason="sold out", refund=1900, currency="EUR"),
         "Your order ord_1 is cancelled",

@@ -49,6 +49,7 @@ ARGUMENTS: dict[str, BaseModel] = {
     SEND_MAIL.name: SendMail(to="ann@shop.example", message=OrderShipped(order="ord_1")),
     CREATE_SHIPMENT.name: CreateShipment(
         order="ord_1",
+        reference="shp_1",
         address=Address(name="Ann", lines=("Long Street 1",), city="Berlin", country="DE"),
         contents=(Contents(sku="MUG-BLUE", quantity=2),),
     ),
