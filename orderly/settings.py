@@ -34,7 +34,9 @@ from statemachines.approval import ApprovalPolicy
 from statemachines.declaration import Policy
 from statemachines.order import OrderPolicy
 from statemachines.refund import RefundPolicy
+from statemachines.returns.model import ReturnPolicy
 from statemachines.schedule import TimeZone
+from statemachines.shipment import ShipmentPolicy
 from statemachines.subscription import SubscriptionPolicy
 
 PREFIX = "ORDERLY_"
@@ -118,12 +120,18 @@ class Settings(BaseSettings):
     refund: RefundPolicy = Field(
         RefundPolicy(), description="the figures of refunds, as `ORDERLY_REFUND__APPROVAL_ABOVE=100000`"
     )
+    shipment: ShipmentPolicy = Field(
+        ShipmentPolicy(), description="the figures of shipments, as `ORDERLY_SHIPMENT__ASK_CARRIER=true`"
+    )
     approval: ApprovalPolicy = Field(
         ApprovalPolicy(), description="the figures of approvals, as `ORDERLY_APPROVAL__ESCALATE_AFTER=PT24H`"
     )
     subscription: SubscriptionPolicy = Field(
         SubscriptionPolicy(),
         description="the figures of subscriptions, as `ORDERLY_SUBSCRIPTION__SOURCE=https://shop.example`",
+    )
+    returns: ReturnPolicy = Field(
+        ReturnPolicy(), description="the figures of returns, as `ORDERLY_RETURNS__SEND_WITHIN=P14D`"
     )
     activity: ActivityPolicy = Field(
         ActivityPolicy(), description="the figures of customers' activity, as `ORDERLY_ACTIVITY__REWARD_PRODUCTS=0`"
@@ -179,6 +187,7 @@ class Settings(BaseSettings):
     def policies(self) -> dict[str, Policy]:
         """The figures that a shop may choose, by the name of the machine that they are of."""
         policies = {name: value for name, value in self if isinstance(value, Policy)}
+        policies["return"] = policies.pop("returns")  # a field can't be named like a word of the language
         return {**policies, "subscription": self.subscription.with_notices_to(self.report_recipients)}
 
     def pepper(self) -> str:

@@ -38,6 +38,7 @@ from statemachines.returns.guards import sound_pieces
 from statemachines.returns.model import ReturnCase, ReturnLine, ReturnPolicy
 from statemachines.returns.news import ReturnDropped, ReturnSettled
 from statemachines.stock import Stock
+from statemachines.stock.queue import call_next
 from statemachines.values import money
 
 NOT_SENT = "the pieces were not sent in time"
@@ -196,8 +197,10 @@ def note_findings(event: Inspect, lines: list[ReturnLine], actor: Actor, now: da
 
 
 def restock_sound(event: Inspect, lines: list[ReturnLine], stock: dict[str, Stock]) -> Iterator[Command]:
-    """Put the sound pieces back on the shelf."""
-    yield from (Restock(stock[sku], pieces) for sku, pieces in sound_pieces(event, lines).items())
+    """Put the sound pieces back on the shelf; whoever waits for such pieces gets them."""
+    for sku, pieces in sound_pieces(event, lines).items():
+        yield Restock(stock[sku], pieces)
+        yield from call_next(stock[sku], stock)
 
 
 def tell_settled(case: ReturnCase, event: Inspect, actor: Actor) -> Iterator[Command]:
