@@ -58,6 +58,7 @@ class Proxy:
                     break
                 if cut == "after":
                     answers.cancel()
+                    await asyncio.wait([answers])  # two can't read at once
                     to_server.write(data)
                     await server.readuntil(b"COMMIT\0")
                     break
