@@ -184,7 +184,7 @@ class Batch:
         """Decide the arrived event, then those it leads to; all of them happen, or none."""
         machine = self._registry[envelope.machine]
         first = _Step(machine, _id_of(envelope), envelope.event, envelope.actor, envelope.cause, envelope.event_id)
-        steps, taken, outcome = deque([first]), 0, None
+        steps, taken, answered = deque([first]), 0, None
         while steps:
             step, taken = steps.popleft(), taken + 1
             if taken > CASCADE_LIMIT:
@@ -198,9 +198,9 @@ class Batch:
                 outputs.journal = Journal()
                 return self._rejected(first, step, decision)
             steps.extend(self._apply(step, entity, decision, outputs))
-            outcome = outcome or self._committed(step, entity, decision)
-        assert outcome is not None
-        return outcome
+            answered = answered or (entity, decision)
+        assert answered is not None
+        return self._committed(first, *answered)
 
     def _decide(self, step: _Step, entity: Entity, outputs: _Outputs) -> Decision:
         match step.event:
@@ -238,6 +238,7 @@ class Batch:
         )
 
     def _committed(self, step: _Step, entity: Entity, accepted: Accepted) -> Committed:
+        """Tell where the entity stands at the commit: what its event led to may have moved it on."""
         return Committed(
             machine=step.machine.name,
             id=entity.id,

@@ -16,6 +16,7 @@ from statemachines.values import (
     Quantity,
     Reference,
     Sku,
+    StockName,
     Text,
     Url,
     WholeNumber,
@@ -206,6 +207,15 @@ class BasketReminder(Template):
     """Whether it is the second reminder, and the last."""
 
 
+class ItemsUnavailable(Template):
+    """To the customer: pieces can't be delivered; go on without them, or cancel."""
+
+    template: Literal["items_unavailable"] = "items_unavailable"
+    order: Reference
+    items: tuple[BasketItem, ...] = Field(min_length=1, max_length=100)
+    answer_until: datetime
+
+
 class RewardEarned(Template):
     """To the customer: a reward was earned."""
 
@@ -219,7 +229,7 @@ class LowStock(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    sku: Sku
+    sku: StockName
     name: Name
     available: Sum
     reorder_level: Count
@@ -366,6 +376,7 @@ AnyTemplate = Annotated[
     | PaymentReminder
     | ProductReminder
     | BasketReminder
+    | ItemsUnavailable
     | RewardEarned
     | ReturnApproved
     | ReturnReceived

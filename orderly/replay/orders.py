@@ -11,7 +11,8 @@ from orderly.replay.purchases import GUEST, Match
 from orderly.replay.shelves import price_point
 from orderly.replay.steps import Outcome, Step
 from statemachines.declaration import Event
-from statemachines.order import Cancel, Complete, Create, Fulfill, LineAsked, LineReturned, Pay, Return, Submit
+from statemachines.order import Cancel, Complete, Create, Fulfill, LineAsked, Pay, Return, Submit
+from statemachines.pieces import Pieces
 
 TOKEN: Final = "tok_approve"  # noqa: S105  (the sandbox's token for a card that pays)
 
@@ -64,7 +65,7 @@ class OrderPlan:
         back: dict[int, int] = {}
         for match in matches:
             back[match.number] = back.get(match.number, 0) + match.quantity
-        lines = tuple(LineReturned(number=number, quantity=quantity) for number, quantity in sorted(back.items()))
+        lines = tuple(Pieces(number=number, quantity=quantity) for number, quantity in sorted(back.items()))
         event = Return(lines=lines, reason=f"credit note {note}")
         return Outcome.RETURNED, self._credit(f"{note}/return/{self.reference}", at, event)
 

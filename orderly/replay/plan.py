@@ -15,7 +15,8 @@ from orderly.replay.orders import OrderPlan
 from orderly.replay.purchases import Match, Purchases
 from orderly.replay.shelves import Shelves, fit_to_store
 from orderly.replay.steps import Outcome, Part, Step
-from statemachines.order import MAX_LINES, OrderPolicy
+from statemachines.order import OrderPolicy
+from statemachines.pieces import MAX_LINES
 from statemachines.stock import Adjust
 
 TICK: Final = timedelta(minutes=15)

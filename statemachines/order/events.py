@@ -1,20 +1,17 @@
 """What may be asked of an order, by whom, and with which payload."""
 
-from collections import Counter
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from statemachines.carrier import CarrierReference
+from statemachines.carrier import Address, CarrierReference
 from statemachines.declaration import Event, Role
 from statemachines.messages import MailAddress, PhoneNumber
-from statemachines.order.model import OrderLine
-from statemachines.values import Name, PaymentToken, Quantity, Reference, Sku, Text, WholeNumber
-
-MAX_LINES = 1000
-"""The most lines that an order may have."""
-
-BUYERS = [Role.CUSTOMER, Role.MERCHANT]
+from statemachines.payment.events import BUYERS, Taking
+from statemachines.pieces import MAX_LINES, Pieces
+from statemachines.privacy import PRIVATE
+from statemachines.returns.events import Wish
+from statemachines.values import Amount, Name, PaymentToken, PositiveAmount, Quantity, Reference, Sku, Text
 
 
 class LineAsked(BaseModel):
@@ -23,15 +20,6 @@ class LineAsked(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     sku: Sku
-    quantity: Quantity
-
-
-class LineReturned(BaseModel):
-    """Pieces of one order line that came back."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    number: Annotated[int, WholeNumber, Field(ge=1, le=MAX_LINES)]
     quantity: Quantity
 
 
@@ -46,6 +34,20 @@ class Create(Event, by=BUYERS):
     """Where mails about the order go."""
     phone: PhoneNumber | None = None
     """Where SMS about the order go."""
+    address: Annotated[Address | None, PRIVATE] = None
+    """Where parcels go; without it the shop hands them over itself."""
+    discount: Amount = 0
+    """What the shop takes off the prices, in minor units; a customer leaves this out."""
+
+
+class Edit(Event, by=BUYERS):
+    """Add and take off pieces, before anything is packed.
+
+    What a paid order is lacking then is to be paid, what is too much is given back.
+    """
+
+    add: tuple[LineAsked, ...] = Field(default=(), max_length=MAX_LINES)
+    remove: tuple[Pieces, ...] = Field(default=(), max_length=MAX_LINES)
 
 
 class Submit(Event, by=BUYERS):
@@ -53,23 +55,34 @@ class Submit(Event, by=BUYERS):
 
 
 class Pay(Event, by=BUYERS):
-    """Ask the gateway for the order's total; the answer comes back as `charged` or `declined`."""
+    """Begin a payment of the total or of a part; its answer comes back as `charged`, `authorized` or `declined`."""
 
-    method: PaymentToken
+    method: PaymentToken | None = None
+    """With what; without it the payment waits for the customer to say."""
+    amount: PositiveAmount | None = None
+    """How much of what is still to be paid; all of it by default."""
+    take: Taking | None = None
+    """Whether the money is taken at once or only held ready; by default as the shop's policy says."""
+
+
+class Ship(Event, by=[Role.MERCHANT]):
+    """Prepare a parcel of some pieces, or of all that wait."""
+
+    lines: tuple[Pieces, ...] = Field(default=(), max_length=MAX_LINES)
 
 
 class Fulfill(Event, by=[Role.MERCHANT]):
-    """The parcel left the house."""
+    """Everything that waited left the house, in one parcel."""
 
     tracking: CarrierReference | None = None
 
 
 class Complete(Event, by=BUYERS):
-    """The parcel arrived and all is well."""
+    """Everything arrived and all is well."""
 
 
 class Cancel(Event, by=BUYERS):
-    """Call the order off; what was reserved, taken or paid is given back."""
+    """Call the order off: what was sent is called back, what was paid, held, taken or reserved is given back."""
 
     reason: Text | None = None
 
@@ -80,39 +93,126 @@ class Fail(Event, by=[Role.MERCHANT]):
     reason: Text
 
 
+class Retry(Event, by=[Role.MERCHANT]):
+    """Take a failed order up again where it stood, or go on with calling it off."""
+
+
+class Hold(Event, by=[Role.MERCHANT]):
+    """Stop work on the order for a while."""
+
+    reason: Text
+
+
+class Resume(Event, by=[Role.MERCHANT]):
+    """Go on with an order that was held, or that can't be called back."""
+
+
+class Suspect(Event, by=[Role.MERCHANT]):
+    """Hold the order because it may be fraud."""
+
+    reason: Text
+
+
+class Clear(Event, by=[Role.MERCHANT]):
+    """It is no fraud: go on."""
+
+
+class ReportUnavailable(Event, by=[Role.MERCHANT]):
+    """Pieces can't be delivered: ask the customer whether to go on without them."""
+
+    lines: tuple[Pieces, ...] = Field(min_length=1, max_length=MAX_LINES)
+    reason: Text | None = None
+
+
+class GoOnWithout(Event, by=BUYERS):
+    """Take off what can't be delivered, give its price back, and send the rest."""
+
+
+class Refund(Event, by=BUYERS):
+    """Ask for money back: an amount, the price of some pieces, or all. If a customer asks, the shop decides."""
+
+    amount: PositiveAmount | None = None
+    lines: tuple[Pieces, ...] = Field(default=(), max_length=MAX_LINES)
+    reason: Text | None = None
+
+
 class RefundAgain(Event, by=[Role.MERCHANT]):
     """Ask the gateway once more for what it refused to give back."""
 
 
-class Unanswered(Event):
-    """The gateway has not said whether it took the money."""
+class RequestReturn(Event, by=BUYERS):
+    """Ask to send pieces back: all that are left, or some."""
 
-
-class Retry(Event, by=[Role.MERCHANT]):
-    """Take a failed order up again where it stood."""
+    lines: tuple[Pieces, ...] = Field(default=(), max_length=MAX_LINES)
+    reason: Text | None = None
+    wish: Wish = "refund"
 
 
 class Return(Event, by=[Role.MERCHANT]):
-    """Pieces came back: all that are left, or some by line and quantity. They are restocked and refunded."""
+    """Pieces came back over the counter: all that are left, or some. They are restocked and refunded."""
 
-    lines: tuple[LineReturned, ...] = Field(default=(), max_length=MAX_LINES)
+    lines: tuple[Pieces, ...] = Field(default=(), max_length=MAX_LINES)
     """What came back; empty for everything that has not come back before."""
     reason: Text | None = None
 
 
-class Expire(Event):
-    """The order was not paid in time."""
+class Reorder(Event, by=BUYERS):
+    """Place a new draft of the same pieces at today's prices."""
+
+
+# -- what time brings ---------------------------------------------------------------------------------------------
 
 
 class Abandon(Event):
     """The draft was not submitted in time."""
 
 
-def pieces_returned(event: Return, lines: list[OrderLine]) -> Counter[int]:
-    """Sum what comes back by line; a return without lines is of everything left."""
-    if not event.lines:
-        return +Counter({line.number: line.quantity - line.returned for line in lines})
-    returned: Counter[int] = Counter()
-    for line in event.lines:
-        returned[line.number] += line.quantity
-    return returned
+class RemindOfBasket(Event):
+    """The draft lies about."""
+
+
+class RemindOfBasketAgain(Event):
+    """The draft still lies about."""
+
+
+class Expire(Event):
+    """The order was not paid in time."""
+
+
+class ReviewOverdue(Event):
+    """Nobody has decided yet whether it is fraud."""
+
+
+class ExtraUnpaid(Event):
+    """What the order lacks was not paid in time."""
+
+
+class CustomerSilent(Event):
+    """The customer did not say whether to go on."""
+
+
+class CompensationOverdue(Event):
+    """Calling the order off takes too long."""
+
+
+# -- steps taken back, the last first -----------------------------------------------------------------------------
+
+
+class UndoShipping(Event):
+    """Call back the parcels that are prepared or under way."""
+
+
+class UndoTaking(Event):
+    """Put the pieces that were taken for the order back on the shelf."""
+
+
+class UndoPayment(Event):
+    """Let go what is held and give back what was taken."""
+
+
+class UndoReservation(Event):
+    """Promise the pieces to others again."""
+
+
+class Undone(Event):
+    """Nothing is left to be taken back."""

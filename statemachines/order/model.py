@@ -1,13 +1,15 @@
 """What an order is: its columns, its lines, and the figures that a shop may choose."""
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from sqlalchemy import CheckConstraint, Index, text
+from sqlalchemy import JSON, CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
 from statemachines.declaration import Entity, Policy
+from statemachines.payment.events import Taking
 from statemachines.privacy import PRIVATE
 
 
@@ -16,23 +18,39 @@ class OrderPolicy(Policy):
 
     abandon_after: timedelta = timedelta(days=7)
     """How long a draft may lie before it is abandoned."""
+    remind_after: timedelta = timedelta(hours=1)
+    """How long a draft lies before the customer is reminded of it."""
+    remind_again_after: timedelta = timedelta(hours=24)
+    """How long a draft lies before the customer is reminded of it once more."""
     expire_after: timedelta = timedelta(minutes=30)
     """How long a submitted order may stay unpaid before its pieces are given back."""
-    gateway_patience: timedelta = timedelta(hours=24)
-    """How long an order waits for the payment gateway before a person is asked to look."""
-    complete_after: timedelta = timedelta(days=14)
-    """How long after fulfilment an order completes by itself."""
-    return_window: timedelta = timedelta(days=30)
-    """How long after completion an order may be returned."""
+    take: Taking = "now"
+    """Whether money is taken at once, or held ready and taken when the parcels leave."""
     payment_tries: int = 3
     """How often a payment may be declined before the order fails."""
+    approval_above: int | None = None
+    """Orders above this total, in minor units, need an approval before they can be paid; none do without it."""
+    review_above: int | None = None
+    """Paid orders above this total, in minor units, are looked at for fraud first; none are without it."""
+    review_within: timedelta = timedelta(hours=48)
+    """How long an order may be held for fraud before a person is reminded."""
+    extra_payment_within: timedelta = timedelta(days=7)
+    """How long an order waits for a payment that it lacks after it was changed."""
+    customer_answer_within: timedelta = timedelta(days=3)
+    """How long a customer may think about what can't be delivered before the order is called off."""
+    complete_after: timedelta = timedelta(days=14)
+    """How long after it was shipped or delivered an order completes by itself."""
+    return_window: timedelta = timedelta(days=30)
+    """How long after completion an order may be returned."""
+    compensate_within: timedelta = timedelta(days=3)
+    """How long calling an order off may take before a person is asked to look."""
 
 
 _IS_PAID = text("paid_at IS NOT NULL")
 
 
 class Order(Entity):
-    """A customer's order."""
+    """A customer's order. All amounts are minor units of its currency."""
 
     __tablename__ = "orders"
     __table_args__ = (
@@ -40,8 +58,14 @@ class Order(Entity):
         CheckConstraint("paid BETWEEN 0 AND 1000000000000", name="ck_orders_paid"),
         CheckConstraint("refunded >= 0 AND refunding >= 0 AND refund_due >= 0", name="ck_orders_refunds"),
         CheckConstraint("refunded + refunding + refund_due <= paid", name="ck_orders_refunded"),
+        CheckConstraint("asked >= 0 AND authorized >= 0", name="ck_orders_payments"),
+        CheckConstraint(
+            "charged_back >= 0 AND refunded + refunding + refund_due + charged_back <= paid",
+            name="ck_orders_charged_back",
+        ),
         CheckConstraint("stock_held IN ('nothing', 'reserved', 'taken')", name="ck_orders_stock_held"),
         CheckConstraint("payment_tries >= 0", name="ck_orders_payment_tries"),
+        CheckConstraint("parcels >= 0", name="ck_orders_parcels"),
         Index("ix_orders_customer", "customer", "id"),
         Index("ix_orders_paid_at", "paid_at", sqlite_where=_IS_PAID, postgresql_where=_IS_PAID),
     )
@@ -52,34 +76,71 @@ class Order(Entity):
     customer: str = Field(default="", max_length=100)
     email: Annotated[str | None, PRIVATE] = Field(default=None, max_length=254, description="where mails about it go")
     phone: Annotated[str | None, PRIVATE] = Field(default=None, max_length=16, description="where SMS about it go")
+    address: Annotated[dict[str, Any] | None, PRIVATE] = Field(
+        default=None, sa_type=JSON, description="where parcels go"
+    )
     currency: str = Field(default="", max_length=3)
-    total: int = Field(default=0, description="what is to be paid, in minor units")
-    paid: int = Field(default=0, description="what the gateway took")
-    refunding: int = Field(default=0, description="what the gateway was asked to give back")
-    refunded: int = Field(default=0, description="what the gateway gave back")
+    total: int = Field(default=0, description="what is to be paid")
+    asked: int = Field(default=0, description="what payments were asked to take or to hold, without an answer yet")
+    authorized: int = Field(default=0, description="what is held ready to be taken")
+    paid: int = Field(default=0, description="what was taken")
+    refunding: int = Field(default=0, description="what is on its way back, from the moment it was asked for")
+    refunded: int = Field(default=0, description="what was given back")
     refund_due: int = Field(default=0, description="what the gateway refused to give back, still owed")
-    payment: str | None = Field(default=None, description="the gateway's name for the payment")
+    charged_back: int = Field(default=0, description="what the customer's bank took back for good")
     payment_url: Annotated[str | None, PRIVATE] = Field(
         default=None, max_length=2000, description="where the customer has to confirm the payment first"
     )
     payment_tries: int = Field(default=0, description="payments declined since the order was submitted")
-    payment_asked: bool = Field(default=False, description="whether a charge is without an answer")
     stock_held: str = Field(default="nothing", description="nothing, reserved or taken")
+    parcels: int = Field(default=0, description="parcels that are prepared or under way")
+    undoing: str | None = Field(default=None, max_length=50, description="which step is being taken back")
+    approval: str | None = Field(default=None, max_length=100, description="the approval that it waits for")
     attention: str | None = Field(default=None, description="what a person should look at")
     submitted_at: datetime | None = None
-    paid_at: datetime | None = None
+    paid_at: datetime | None = Field(default=None, description="when its total was taken or held ready")
     fulfilled_at: datetime | None = None
     completed_at: datetime | None = None
 
+    @property
+    def refundable(self) -> int:
+        """What was taken and is neither given back, nor on its way back, nor lost."""
+        return self.paid - self.refunding - self.refunded - self.refund_due - self.charged_back
+
+    @property
+    def covered(self) -> int:
+        """What was taken or is held ready, as far as it was not given back."""
+        return self.authorized + self.paid - self.refunding - self.refunded - self.refund_due - self.charged_back
+
+    @property
+    def called(self) -> str:
+        """What people call the order."""
+        return self.reference or self.id
+
 
 class OrderLine(SQLModel):
-    """Pieces of one product in an order, at the price of the day the order was placed."""
+    """Pieces of one product in an order, at the price of the day they were ordered.
+
+    Pieces are counted where they are: bought (`quantity`), taken off the order (`removed`), put into parcels
+    (`packed`), gone (`shipped`), arrived (`delivered`), `lost`, on their way back (`coming_back`) and back (`returned`).
+    """
 
     __tablename__ = "order_lines"
     __table_args__ = (
         CheckConstraint("quantity BETWEEN 1 AND 1000000", name="ck_order_lines_quantity"),
         CheckConstraint("unit_price BETWEEN 0 AND 1000000000000", name="ck_order_lines_unit_price"),
+        CheckConstraint("discount BETWEEN 0 AND unit_price * quantity", name="ck_order_lines_discount"),
         CheckConstraint("returned BETWEEN 0 AND quantity", name="ck_order_lines_returned"),
+        CheckConstraint(
+            "removed >= missing AND missing >= 0 AND unavailable >= 0 AND exchanged >= 0 AND coming_back >= 0 "
+            "AND removed + unavailable + returned + coming_back <= quantity",
+            name="ck_order_lines_kept",
+        ),
+        CheckConstraint(
+            "delivered >= 0 AND lost >= 0 AND delivered + lost <= shipped AND shipped <= packed "
+            "AND packed + removed <= quantity + exchanged",
+            name="ck_order_lines_shipped",
+        ),
         Index("ix_order_lines_sku", "sku"),
     )
 
@@ -89,12 +150,61 @@ class OrderLine(SQLModel):
     name: str = Field(default="", max_length=200, description="the product's name on the day of the order")
     quantity: int
     unit_price: int = Field(description="per piece, in minor units of the order's currency")
+    discount: int = Field(default=0, description="the line's share of the order's discount, in minor units")
+    removed: int = Field(default=0, description="pieces taken off the order before they were shipped")
+    unavailable: int = Field(default=0, description="pieces that can't be delivered; the customer is asked")
+    missing: int = Field(default=0, description="pieces taken off because they could not be delivered")
+    packed: int = Field(default=0, description="pieces in parcels, prepared or gone")
+    shipped: int = Field(default=0, description="pieces that left the house")
+    delivered: int = Field(default=0, description="pieces that arrived")
+    lost: int = Field(default=0, description="pieces lost on their way")
+    coming_back: int = Field(default=0, description="pieces on their way back")
     returned: int = Field(default=0, description="pieces that came back")
+    exchanged: int = Field(default=0, description="pieces that came back and were sent anew")
+
+    @property
+    def kept(self) -> int:
+        """Pieces that the order is still about."""
+        return self.quantity - self.removed - self.returned
+
+    @property
+    def unpacked(self) -> int:
+        """Pieces that wait to be put into a parcel."""
+        return self.quantity - self.removed - self.returned - self.packed + self.exchanged
 
 
-def pieces_of(lines: list[OrderLine]) -> Counter[str]:
-    """Sum the pieces by SKU; an order may name a product on several lines."""
+def pieces_of(lines: Iterable[OrderLine]) -> Counter[str]:
+    """Sum the pieces that the order is still about by SKU; an order may name a product on several lines."""
     pieces: Counter[str] = Counter()
     for line in lines:
-        pieces[line.sku] += line.quantity - line.returned
+        pieces[line.sku] += line.kept
     return +pieces
+
+
+def worth(line: OrderLine, pieces: int) -> int:
+    """Return what so many more pieces of a line had cost, in minor units, beside those that are off it already.
+
+    A line's price less its discount may not divide evenly among its pieces. However its pieces leave, one by one or all
+    at once, the parts sum to the whole.
+    """
+    price = line.unit_price * line.quantity - line.discount
+    gone = line.removed + line.returned
+    return price * (gone + pieces) // line.quantity - price * gone // line.quantity
+
+
+def shares(whole: int, weights: list[int]) -> list[int]:
+    """Divide an amount in proportion to weights, so that the parts sum to the whole.
+
+    Raises:
+        ValueError: there is something to divide and all weights are 0.
+    """
+    everything = sum(weights)
+    if not everything:
+        if whole:
+            raise ValueError("nothing to divide it among")
+        return [0] * len(weights)
+    so_far, parts = 0, []
+    for weight in weights:
+        parts.append(whole * (so_far + weight) // everything - whole * so_far // everything)
+        so_far += weight
+    return parts

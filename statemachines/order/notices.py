@@ -1,38 +1,80 @@
-"""What people are told of an order: the customer by mail and SMS, the shop by chat.
+"""What people are told of an order: the customer by mail, the shop by chat.
 
-A customer is told where the order names an address; the messages go out after the commit that asked for them.
+A customer is told where the order names an address; the messages go out after the commit that asked for them. Of its
+payments, parcels and returns these tell by themselves.
 """
 
 from collections.abc import Iterator
+from datetime import datetime
 
+from statemachines.approval import Rejected
 from statemachines.commands import Call, Command
-from statemachines.declaration import asks
-from statemachines.letters import MailLine, OrderCancelled, OrderConfirmed, OrderShipped, PaymentFailed, RefundMade
-from statemachines.messages import POST_MESSAGE, SEND_MAIL, SEND_SMS, PostMessage, SendSms, mail
-from statemachines.order.events import Cancel, Fail, Fulfill
+from statemachines.declaration import Event, asks
+from statemachines.letters import (
+    BasketItem,
+    BasketReminder,
+    ItemsUnavailable,
+    MailLine,
+    OrderCancelled,
+    OrderConfirmed,
+    PaymentFailed,
+    PaymentReminder,
+    RefundMade,
+)
+from statemachines.messages import POST_MESSAGE, SEND_MAIL, PostMessage, mail
+from statemachines.order.basket import changed_total
+from statemachines.order.events import Cancel, Edit, Fail, ReportUnavailable
+from statemachines.order.ledger import as_told
 from statemachines.order.model import Order, OrderLine, OrderPolicy
-from statemachines.payments import Charged, Declined, Refunded, RefundFailed
+from statemachines.payment.news import Authorized, Charged, Declined, PaymentDisputed, PaymentStuck
+from statemachines.pieces import by_line
+from statemachines.product import Product
+from statemachines.refund.news import Refunded, RefundFailed, RefundReturned
+from statemachines.shipment.news import RecallRefused
 from statemachines.values import money
+
+BASKET_SHOWN = 100
+"""The most lines that a reminder shows."""
+
+
+@asks(SEND_MAIL)
+def remind_of_basket(order: Order, lines: list[OrderLine]) -> Iterator[Command]:
+    """Remind the customer of a draft that lies about."""
+    yield from _remind(order, lines, again=False)
+
+
+@asks(SEND_MAIL)
+def remind_of_basket_again(order: Order, lines: list[OrderLine]) -> Iterator[Command]:
+    """Remind the customer once more, for the last time."""
+    yield from _remind(order, lines, again=True)
+
+
+def _remind(order: Order, lines: list[OrderLine], *, again: bool) -> Iterator[Command]:
+    items = tuple(BasketItem(sku=line.sku, name=line.name, quantity=line.kept) for line in lines if line.kept)
+    if order.email and items:
+        yield mail(order.email, BasketReminder(items=items[:BASKET_SHOWN], again=again))
 
 
 @asks(SEND_MAIL)
 def confirm(order: Order, lines: list[OrderLine]) -> Iterator[Command]:
     """Tell the customer that the order is paid and taken."""
     if order.email:
-        shown = tuple(MailLine(name=line.name, quantity=line.quantity, unit_price=line.unit_price) for line in lines)
-        message = OrderConfirmed(order=_name(order), lines=shown, total=order.total, currency=order.currency)
+        shown = tuple(
+            MailLine(name=line.name, quantity=line.kept, unit_price=line.unit_price) for line in lines if line.kept
+        )
+        message = OrderConfirmed(order=order.called, lines=shown, total=order.total, currency=order.currency)
         yield mail(order.email, message)
 
 
 @asks(SEND_MAIL)
 def tell_declined(order: Order, event: Declined, policy: OrderPolicy) -> Iterator[Command]:
-    """Tell the customer that the payment was declined, and how often it may be tried again."""
+    """Tell the customer that a payment was declined, and how often it may be tried again."""
     if order.email:
         yield mail(
             order.email,
             PaymentFailed(
-                order=_name(order),
-                amount=order.total,
+                order=order.called,
+                amount=event.asked,
                 currency=order.currency,
                 reason=event.reason,
                 tries_left=max(0, policy.payment_tries - order.payment_tries - 1),
@@ -40,24 +82,42 @@ def tell_declined(order: Order, event: Declined, policy: OrderPolicy) -> Iterato
         )
 
 
-@asks(SEND_MAIL, SEND_SMS)
-def tell_shipped(order: Order, event: Fulfill) -> Iterator[Command]:
-    """Tell the customer that the parcel is on its way."""
+@asks(SEND_MAIL)
+def tell_to_pay(order: Order, event: Event, now: datetime, policy: OrderPolicy) -> Iterator[Command]:
+    """Tell the customer that there is something to pay, and until when."""
     if order.email:
-        yield mail(order.email, OrderShipped(order=_name(order), tracking=event.tracking))
-    if order.phone:
-        tracking = f", tracking number {event.tracking}" if event.tracking else ""
-        yield Call(SEND_SMS, SendSms(to=order.phone, text=f"Your order {_name(order)} is on its way{tracking}."))
+        waits = policy.expire_after if order.state == "awaiting_approval" else policy.extra_payment_within
+        told = as_told(order, event)
+        lacking, until = told.total - told.covered, now + waits
+        message = PaymentReminder(order=order.called, total=lacking, currency=order.currency, expires_at=until)
+        yield mail(order.email, message)
+
+
+@asks(SEND_MAIL)
+def tell_to_pay_more(
+    order: Order,
+    event: Edit,
+    now: datetime,
+    lines: list[OrderLine],
+    products: dict[str, Product],
+    policy: OrderPolicy,
+) -> Iterator[Command]:
+    """Tell the customer what a change costs more, and until when it is to be paid."""
+    if order.email:
+        lacking = changed_total(order, event, lines, products) - order.covered
+        until = now + policy.extra_payment_within
+        message = PaymentReminder(order=order.called, total=lacking, currency=order.currency, expires_at=until)
+        yield mail(order.email, message)
 
 
 @asks(SEND_MAIL)
 def tell_cancelled(order: Order, event: Cancel) -> Iterator[Command]:
     """Tell the customer that the order is off, and what is given back."""
     if order.email:
-        refund = order.paid - order.refunded
+        refund = order.paid - order.refunded - order.charged_back
         yield mail(
             order.email,
-            OrderCancelled(order=_name(order), reason=event.reason, refund=refund, currency=order.currency),
+            OrderCancelled(order=order.called, reason=event.reason, refund=refund, currency=order.currency),
         )
 
 
@@ -66,27 +126,67 @@ def tell_expired(order: Order) -> Iterator[Command]:
     """Tell the customer that the order was not paid in time."""
     if order.email:
         reason = "It was not paid in time."
-        yield mail(order.email, OrderCancelled(order=_name(order), reason=reason, refund=0, currency=order.currency))
+        yield mail(
+            order.email,
+            OrderCancelled(order=order.called, reason=reason, refund=order.paid, currency=order.currency),
+        )
+
+
+@asks(SEND_MAIL)
+def tell_rejected(order: Order, event: Rejected) -> Iterator[Command]:
+    """Tell the customer that the order was not approved."""
+    if order.email:
+        yield mail(
+            order.email,
+            OrderCancelled(order=order.called, reason=event.reason, refund=0, currency=order.currency),
+        )
+
+
+@asks(SEND_MAIL)
+def ask_about_unavailable(
+    order: Order, event: ReportUnavailable, lines: list[OrderLine], now: datetime, policy: OrderPolicy
+) -> Iterator[Command]:
+    """Ask the customer whether to go on without what can't be delivered."""
+    if order.email:
+        missing = by_line(event.lines)
+        items = tuple(
+            BasketItem(sku=line.sku, name=line.name, quantity=missing[line.number])
+            for line in lines
+            if missing[line.number]
+        )
+        until = now + policy.customer_answer_within
+        yield mail(order.email, ItemsUnavailable(order=order.called, items=items[:BASKET_SHOWN], answer_until=until))
 
 
 @asks(SEND_MAIL)
 def tell_refunded(order: Order, event: Refunded) -> Iterator[Command]:
     """Tell the customer that money was given back."""
     if order.email:
-        yield mail(order.email, RefundMade(order=_name(order), amount=event.amount, currency=event.currency))
+        yield mail(order.email, RefundMade(order=order.called, amount=event.amount, currency=event.currency))
 
 
 @asks(POST_MESSAGE)
-def alert_silence(order: Order) -> Iterator[Command]:
+def alert_stuck(order: Order, event: PaymentStuck) -> Iterator[Command]:
     """Ask somebody of the shop to ask the gateway."""
-    yield _alert(order, "no answer from the payment gateway")
+    yield _alert(order, event.reason)
 
 
 @asks(POST_MESSAGE)
-def alert_wrong_payment(order: Order, event: Charged) -> Iterator[Command]:
+def alert_wrong_payment(order: Order, event: Charged | Authorized) -> Iterator[Command]:
     """Ask somebody of the shop to settle money that was not asked for."""
-    taken, asked = money(event.amount, event.currency), money(order.total, order.currency)
-    yield _alert(order, f"{taken} taken, {asked} asked")
+    yield _alert(order, f"{money(event.amount, event.currency)} came that nobody waited for")
+
+
+@asks(POST_MESSAGE)
+def alert_dispute(order: Order, event: PaymentDisputed) -> Iterator[Command]:
+    """Ask somebody of the shop to answer the customer's bank."""
+    yield _alert(order, f"the customer's bank claims {money(event.amount, order.currency)} back: {event.reason}")
+
+
+@asks(POST_MESSAGE)
+def alert_review(order: Order) -> Iterator[Command]:
+    """Ask somebody of the shop to look for fraud."""
+    yield _alert(order, f"{money(order.total, order.currency)} are paid; clear the order, or cancel it")
 
 
 @asks(POST_MESSAGE)
@@ -96,15 +196,22 @@ def alert_failure(order: Order, event: Fail) -> Iterator[Command]:
 
 
 @asks(POST_MESSAGE)
-def alert_refund_failure(order: Order, event: RefundFailed) -> Iterator[Command]:
+def alert_refund_failure(order: Order, event: RefundFailed | RefundReturned) -> Iterator[Command]:
     """Ask somebody of the shop to look at a refund that the gateway refused."""
     yield _alert(order, f"refund of {money(event.amount, order.currency)} failed: {event.reason}")
 
 
+@asks(POST_MESSAGE)
+def alert_recall(order: Order, event: RecallRefused) -> Iterator[Command]:
+    """Ask somebody of the shop what to do about a parcel that can't be called back."""
+    yield _alert(order, f"shipment '{event.shipment}' can't be called back: {event.reason}")
+
+
+@asks(POST_MESSAGE)
+def alert_attention(order: Order, event: Event) -> Iterator[Command]:
+    """Ask somebody of the shop to look."""
+    yield _alert(order, event.event_name.replace("_", " "))
+
+
 def _alert(order: Order, text: str) -> Command:
-    return Call(POST_MESSAGE, PostMessage(text=f"Order {_name(order)} needs attention: {text}"))
-
-
-def _name(order: Order) -> str:
-    """Return what people call the order."""
-    return order.reference or order.id
+    return Call(POST_MESSAGE, PostMessage(text=f"Order {order.called} needs attention: {text}"))

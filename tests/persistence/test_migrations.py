@@ -1,8 +1,9 @@
 """Migrations bring about just the tables that the program declares, and lose nothing on the way."""
 
 import asyncio
+import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from alembic import command
@@ -92,10 +93,20 @@ def _describe_sqlite(connection: Connection) -> set[object]:
             columns = connection.execute(text(f"SELECT name FROM pragma_index_info('{index}')")).scalars().all()
             facts.add((name, unique, partial, *columns))
         sql = connection.execute(text("SELECT sql FROM sqlite_master WHERE name = :n"), {"n": name}).scalar_one()
-        facts.update((name, line.strip(" \t,")) for line in sql.splitlines() if "CHECK" in line)
+        facts.update((name, *check) for check in _checks(sql))
     indexes = connection.execute(text("SELECT sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"))
     facts.update(sql.replace('"', "") for sql in indexes.scalars())
     return facts
+
+
+def _checks(sql: str) -> Iterator[tuple[str, str]]:
+    """Yield the names of a table's checks, and what they check."""
+    for start in re.finditer(r"CONSTRAINT (\w+) CHECK \(", sql):
+        depth, end = 1, start.end()
+        while depth:
+            depth += {"(": 1, ")": -1}.get(sql[end], 0)
+            end += 1
+        yield start.group(1), sql[start.end() : end - 1]
 
 
 def _describe_postgresql(connection: Connection) -> set[object]:

@@ -1,0 +1,102 @@
+"""What deciding on an order needs beside the order itself, and how long it waits in its states."""
+
+from datetime import timedelta
+
+from statemachines.activity import Activity, activity_id
+from statemachines.declaration import Event, Load
+from statemachines.order.basket import lines_asked
+from statemachines.order.events import Create, Edit
+from statemachines.order.model import Order, OrderLine, OrderPolicy
+from statemachines.payment.model import Payment
+from statemachines.product import Product
+from statemachines.refund.model import Refund as RefundEntity
+from statemachines.shipment.model import Shipment
+from statemachines.stock import Stock
+
+
+def own_id(order: Order) -> list[str]:
+    """Name the order itself."""
+    return [order.id]
+
+
+def skus_bought(lines: list[OrderLine]) -> list[str]:
+    """Name the SKUs on the order's lines."""
+    return [line.sku for line in lines]
+
+
+def skus_moved(event: Event, lines: list[OrderLine]) -> list[str]:
+    """Name the SKUs that the order holds or a change adds."""
+    added = [line.sku for line in event.add] if isinstance(event, Edit) else []
+    return list(dict.fromkeys([*(line.sku for line in lines), *added]))
+
+
+def skus_asked(event: Create | Edit) -> list[str]:
+    """Name the SKUs that are asked for."""
+    return [line.sku for line in lines_asked(event)]
+
+
+def reference_asked(event: Create) -> list[str]:
+    """Name the reference that a new order asks for."""
+    return [event.reference] if event.reference else []
+
+
+def activity_of(order: Order) -> list[str]:
+    """Name the customer's activity."""
+    return [activity_id(order.customer)]
+
+
+def abandon_after(policy: OrderPolicy) -> timedelta:
+    """Wait as long as the shop's policy says."""
+    return policy.abandon_after
+
+
+def remind_after(policy: OrderPolicy) -> timedelta:
+    """Wait as long as the shop's policy says."""
+    return policy.remind_after
+
+
+def remind_again_after(policy: OrderPolicy) -> timedelta:
+    """Wait as long as the shop's policy says."""
+    return policy.remind_again_after
+
+
+def expire_after(policy: OrderPolicy) -> timedelta:
+    """Wait as long as the shop's policy says."""
+    return policy.expire_after
+
+
+def review_within(policy: OrderPolicy) -> timedelta:
+    """Wait as long as the shop's policy says."""
+    return policy.review_within
+
+
+def extra_payment_within(policy: OrderPolicy) -> timedelta:
+    """Wait as long as the shop's policy says."""
+    return policy.extra_payment_within
+
+
+def customer_answer_within(policy: OrderPolicy) -> timedelta:
+    """Wait as long as the shop's policy says."""
+    return policy.customer_answer_within
+
+
+def complete_after(policy: OrderPolicy) -> timedelta:
+    """Wait as long as the shop's policy says."""
+    return policy.complete_after
+
+
+def compensate_within(policy: OrderPolicy) -> timedelta:
+    """Wait as long as the shop's policy says."""
+    return policy.compensate_within
+
+
+LOADS = [
+    Load("namesakes", Order, by="reference", keys=reference_asked),
+    Load("products", Product, by="id", keys=skus_asked),
+    Load("lines", OrderLine, by="order_id", keys=own_id),
+    Load("payments", Payment, by="order_id", keys=own_id, lock=True),
+    Load("refunds", RefundEntity, by="order_id", keys=own_id, lock=True),
+    Load("shipments", Shipment, by="order_id", keys=own_id, lock=True),
+    Load("stock", Stock, by="id", keys=skus_moved, lock=True),
+    Load("activities", Activity, by="id", keys=activity_of),
+]

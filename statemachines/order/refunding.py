@@ -1,0 +1,183 @@
+"""How money goes back: by one refund or several, each an entity of its own that tells what became of it.
+
+The order sees to it that there is so much to give back, and divides the amount among its payments, the oldest first.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from statemachines.commands import Command, Send, Set, Spawn
+from statemachines.declaration import Actor, Role
+from statemachines.order import events
+from statemachines.order.basket import unavailable_worth
+from statemachines.order.ledger import as_told, moves
+from statemachines.order.model import Order, OrderLine, worth
+from statemachines.payment.model import Payment
+from statemachines.payment.news import Charged, DisputeClosed
+from statemachines.pieces import Pieces, by_line
+from statemachines.refund.events import Drop, Request, Resume, Retry
+from statemachines.refund.model import Refund
+from statemachines.refund.news import RefundDropped, RefundFailed, RefundReturned
+from statemachines.values import money
+
+# -- only if ------------------------------------------------------------------------------------------------------
+
+
+def names_one_measure(event: events.Refund) -> str | None:
+    """Refuse both an amount and lines."""
+    return "give either an amount or lines" if event.amount is not None and event.lines else None
+
+
+def refunds_lines_it_has(event: events.Refund, lines: list[OrderLine]) -> str | None:
+    """Refuse lines that the order does not have, and more pieces than it is about."""
+    known = {line.number: line for line in lines}
+    for number, quantity in by_line(event.lines).items():
+        if number not in known:
+            return f"the order has no line {number}"
+        if quantity > known[number].kept:
+            return f"line {number}: {quantity} to refund, {known[number].kept} bought and kept"
+    return None
+
+
+def no_more_than_taken(order: Order, event: events.Refund, lines: list[OrderLine]) -> str | None:
+    """Refuse to give back more than was taken and is not given back, on its way back or lost already."""
+    amount = _amount_asked(order, event, lines)
+    if amount <= 0:
+        return "there is nothing to give back"
+    if amount <= order.refundable:
+        return None
+    back = order.refunding + order.refunded + order.refund_due + order.charged_back
+    return (
+        f"{money(amount, order.currency)} asked back, but {money(order.paid, order.currency)} were taken "
+        f"and {money(back, order.currency)} of it are back, on their way back or lost"
+    )
+
+
+def has_refund_due(order: Order) -> str | None:
+    """Refuse if nothing is owed that the gateway refused to give back."""
+    return None if order.refund_due else "no refund has failed"
+
+
+# -- then ---------------------------------------------------------------------------------------------------------
+
+
+def ask_refund(
+    order: Order, event: events.Refund, actor: Actor, lines: list[OrderLine], payments: list[Payment]
+) -> Iterator[Command]:
+    """Ask for the money back."""
+    amount = _amount_asked(order, event, lines)
+    by_customer = actor.role is Role.CUSTOMER
+    yield from give_back(
+        order, payments, amount, actor.id, owed=False, reason=event.reason, by_customer=by_customer, lines=event.lines
+    )
+
+
+def give_back_excess(order: Order, payments: list[Payment], actor: Actor) -> Iterator[Command]:
+    """Give back what was taken beyond the total."""
+    yield from give_back(order, payments, order.covered - order.total, actor.id, reason="the order costs less")
+
+
+def give_back_unavailable(
+    order: Order, lines: list[OrderLine], payments: list[Payment], actor: Actor
+) -> Iterator[Command]:
+    """Give back what pieces had cost that can't be delivered, as far as it was taken."""
+    excess = order.covered - order.total + unavailable_worth(lines)
+    yield from give_back(order, payments, min(excess, order.refundable), actor.id, reason="not available")
+
+
+def give_back_late(order: Order, event: Charged, payments: list[Payment]) -> Iterator[Command]:
+    """Give back what was taken for an order that was called off meanwhile, unless its money's turn is still to come."""
+    if order.state == "cancelling" and order.undoing != events.UndoPayment.event_name:
+        return
+    mine = [payment for payment in payments if payment.id == event.payment]
+    yield from give_back(as_told(order, event), mine, event.amount, "system", reason="the order was called off")
+
+
+def try_refunds_again(refunds: list[Refund]) -> Iterator[Command]:
+    """Ask once more for what the gateway refused to give back."""
+    yield from (Send("refund", refund.id, Retry()) for refund in refunds if refund.state == "failed")
+    yield Set(attention=None)
+
+
+def free_refunds(event: DisputeClosed, refunds: list[Refund]) -> Iterator[Command]:
+    """Let refunds of a payment go on that waited for its dispute, or drop them if the money is gone."""
+    for refund in refunds:
+        if refund.payment_id == event.payment and refund.state == "approved":
+            yield Send("refund", refund.id, Resume() if event.won else Drop(reason="the dispute was lost"))
+
+
+def record_refund_failure(order: Order, event: RefundFailed | RefundReturned) -> Iterator[Command]:
+    """Note that the money is still with us, and that a person should look."""
+    text = f"refund of {money(event.amount, order.currency)} failed: {event.reason}"
+    yield Set(**moves(order, event), attention=text)
+
+
+def record_dropped_refund(order: Order, event: RefundDropped) -> Iterator[Command]:
+    """Note that the money stays, and why."""
+    text = f"refund of {money(event.amount, order.currency)} dropped: {event.reason}"
+    yield Set(**moves(order, event), attention=text)
+
+
+def give_back(
+    order: Order,
+    payments: Sequence[Payment],
+    amount: int,
+    requested_by: str,
+    *,
+    owed: bool = True,
+    reason: str | None = None,
+    by_customer: bool = False,
+    lines: tuple[Pieces, ...] = (),
+    return_case: str | None = None,
+) -> Iterator[Command]:
+    """Ask for a refund of each payment that has to give something back.
+
+    Args:
+        order: as it is once everything else was written down.
+        payments: its payments.
+        amount: in minor units; nothing is asked if it is 0 or less, and never more than the payments have left.
+        requested_by: who asked.
+        owed: whether the shop owes it, so that nobody has to approve it.
+        reason: why.
+        by_customer: whether the customer asks and the shop decides.
+        lines: the pieces that it is for.
+        return_case: the return that it is for.
+    """
+    left = amount
+    for payment in sorted(payments, key=lambda each: each.id):
+        part = min(left, payment.captured - payment.refunded - payment.refunding - payment.charged_back)
+        if part <= 0:
+            continue
+        assert payment.payment is not None
+        assert payment.taken_at is not None
+        left -= part
+        yield Spawn(
+            "refund",
+            Request(
+                order=order.id,
+                called=order.called,
+                payment=payment.id,
+                gateway_payment=payment.payment,
+                customer=order.customer,
+                email=order.email,
+                amount=part,
+                currency=order.currency,
+                reason=reason,
+                requested_by=requested_by,
+                by_customer=by_customer,
+                owed=owed,
+                taken_at=payment.taken_at,
+                lines=lines,
+                return_case=return_case,
+            ),
+        )
+    if amount > left:
+        yield Set(refunding=order.refunding + amount - left)
+
+
+def _amount_asked(order: Order, event: events.Refund, lines: list[OrderLine]) -> int:
+    if event.amount is not None:
+        return event.amount
+    if not event.lines:
+        return order.refundable
+    wanted = by_line(event.lines)
+    return sum(worth(line, wanted[line.number]) for line in lines)

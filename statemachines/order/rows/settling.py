@@ -1,0 +1,84 @@
+"""News of money and returns that may come at any time."""
+
+from statemachines.declaration import Guard, Transition
+from statemachines.order.events import Refund, RefundAgain, RequestReturn, Return
+from statemachines.order.ledger import record
+from statemachines.order.notices import alert_attention, alert_dispute, alert_refund_failure, alert_stuck, tell_refunded
+from statemachines.order.paying import note_dispute, note_lapse, note_stuck, record_payment
+from statemachines.order.refunding import (
+    ask_refund,
+    free_refunds,
+    has_refund_due,
+    names_one_measure,
+    no_more_than_taken,
+    record_dropped_refund,
+    record_refund_failure,
+    refunds_lines_it_has,
+    try_refunds_again,
+)
+from statemachines.order.returning import (
+    keep_pieces,
+    no_more_than_bought,
+    open_return,
+    pieces_for_exchange,
+    refund_return,
+    refund_returned,
+    restock_returned,
+    returns_something,
+    returns_the_rest,
+    send_instead,
+    settles_the_rest,
+    within_return_window,
+)
+from statemachines.order.rows.phases import ARRIVED, CALLED_OFF, IN_WORK, LATER, OPEN_RETURN, OUT
+from statemachines.payment.news import (
+    Authorized,
+    Charged,
+    Declined,
+    DisputeClosed,
+    PaymentDisputed,
+    PaymentStuck,
+    Released,
+)
+from statemachines.refund.news import (
+    RefundDropped,
+    Refunded,
+    RefundFailed,
+    RefundRetried,
+    RefundReturned,
+    RefundSettled,
+)
+from statemachines.returns.news import ReturnDropped, ReturnSettled
+
+GOOD_RETURN: list[Guard] = [within_return_window, returns_something, no_more_than_bought]
+GOOD_REFUND: list[Guard] = [names_one_measure, refunds_lines_it_has, no_more_than_taken]
+
+SETTLING = [
+    #          event                   from                  to                          only if                                               then
+    # -- money, and news of it at any time
+    Transition(Charged,                LATER,                None,                       [],                                                   [record_payment]),
+    Transition(Authorized,             LATER,                None,                       [],                                                   [record_payment]),
+    Transition(Declined,               [*IN_WORK[:-1], *OUT, *ARRIVED, "cancelled"], None, [],                                                 [record]),
+    Transition(Released,               [*IN_WORK[1:], *OUT, *ARRIVED], None,             [],                                                   [note_lapse, alert_attention]),
+    Transition(Released,               ["pending", "paying", "failed", "cancelled"], None, [],                                                 [record]),
+    Transition(PaymentStuck,           ["pending", "failed", *LATER, "cancellation_failed", "cancelled"], None, [],                            [note_stuck, alert_stuck]),
+    Transition(PaymentDisputed,        ["pending", "failed", *LATER, "cancellation_failed", "cancelled"], None, [],                            [record, note_dispute, alert_dispute]),
+    Transition(DisputeClosed,          ["pending", "paying", "failed", *LATER, "cancellation_failed", "cancelled"], None, [],                  [record, free_refunds]),
+    Transition(PaymentDisputed,        "paying",             None,                       [],                                                   [record, note_dispute, alert_dispute]),
+    Transition(Refund,                 ["failed", *LATER],   None,                       GOOD_REFUND,                                          [ask_refund]),
+    Transition(RefundAgain,            ["pending", "failed", *LATER], None,              [has_refund_due],                                     [try_refunds_again]),
+    Transition(Refunded,               ["pending", "paying", "failed", *LATER, "cancelled"], None, [],                                         [record, tell_refunded]),
+    Transition(RefundFailed,           ["pending", "paying", "failed", *LATER, "cancelled"], None, [],                                         [record_refund_failure, alert_refund_failure]),
+    Transition(RefundReturned,         ["pending", "paying", "failed", *LATER, "cancelled"], None, [],                                         [record_refund_failure, alert_refund_failure]),
+    Transition(RefundRetried,          ["pending", "paying", "failed", *LATER, *CALLED_OFF, "cancelled"], None, [],                            [record]),
+    Transition(RefundSettled,          ["pending", "paying", "failed", *LATER, "cancelled"], None, [],                                         [record]),
+    Transition(RefundDropped,          ["pending", "paying", "failed", *LATER, "cancelled"], None, [],                                         [record_dropped_refund]),
+    # -- returns
+    Transition(Return,                 "completed",          "returned",                 [*GOOD_RETURN, returns_the_rest],                     [restock_returned, refund_returned]),
+    Transition(Return,                 "completed",          None,                       GOOD_RETURN,                                          [restock_returned, refund_returned]),
+    Transition(RequestReturn,          ["delivered", "completed"], None,                 GOOD_RETURN,                                          [open_return]),
+    Transition(ReturnSettled,          ["delivered", "completed"], None,                 [pieces_for_exchange],                                [send_instead]),
+    Transition(ReturnSettled,          ["delivered", "completed"], "returned",           [settles_the_rest],                                   [refund_return]),
+    Transition(ReturnSettled,          OPEN_RETURN,          None,                       [],                                                   [refund_return]),
+    Transition(ReturnDropped,          OPEN_RETURN,          None,                       [],                                                   [keep_pieces]),
+]  # fmt: skip

@@ -1,0 +1,78 @@
+"""A paid order before anything has left: holds, changes, what can't be delivered."""
+
+from statemachines.declaration import Guard, Transition
+from statemachines.order.basket import (
+    are_there,
+    change_lines,
+    changed_in_range,
+    changes_something,
+    costs_more,
+    leaves_something,
+    note_unavailable,
+    one_currency,
+    removes_what_is_there,
+    sells_all,
+    something_stays,
+    take_off_unavailable,
+)
+from statemachines.order.compensation import begin_to_undo
+from statemachines.order.events import (
+    Clear,
+    CustomerSilent,
+    Edit,
+    ExtraUnpaid,
+    Fail,
+    GoOnWithout,
+    Hold,
+    Pay,
+    ReportUnavailable,
+    ReviewOverdue,
+    Suspect,
+)
+from statemachines.order.holding import note_extra_unpaid, note_reason, settle_attention
+from statemachines.order.notices import (
+    alert_attention,
+    alert_failure,
+    alert_review,
+    ask_about_unavailable,
+    tell_declined,
+    tell_to_pay,
+    tell_to_pay_more,
+)
+from statemachines.order.paying import count_decline, covers_total, leaves_that_to_pay, note_lapse, pay, record_payment
+from statemachines.order.refunding import give_back_excess, give_back_unavailable
+from statemachines.order.shipping import nothing_is_packed
+from statemachines.order.stocking import added_in_stock, move_changed_stock
+from statemachines.payment.news import Authorized, Charged, Declined, Released
+
+GOOD_CHANGE: list[Guard] = [
+    changes_something,
+    sells_all,
+    one_currency,
+    removes_what_is_there,
+    leaves_something,
+    changed_in_range,
+]
+PAID_CHANGE: list[Guard] = [*GOOD_CHANGE, nothing_is_packed, added_in_stock]
+
+WORKING = [
+    #          event                   from                  to                          only if                                               then
+    Transition(Hold,                   "processing",         "on_hold",                  [],                                                   [note_reason]),
+    Transition(Suspect,                "processing",         "fraud_hold",               [],                                                   [note_reason]),
+    Transition(Clear,                  "fraud_hold",         "processing",               [],                                                   [settle_attention]),
+    Transition(ReviewOverdue,          "fraud_hold",         None,                       [],                                                   [alert_review]),
+    Transition(Fail,                   "processing",         "failed",                   [nothing_is_packed],                                  [note_reason, alert_failure]),
+    Transition(Edit,                   ["processing", "on_hold"], "payment_due",         [*PAID_CHANGE, costs_more],                           [change_lines, move_changed_stock, tell_to_pay_more]),
+    Transition(Edit,                   ["processing", "on_hold"], None,                  PAID_CHANGE,                                          [change_lines, move_changed_stock, give_back_excess]),
+    Transition(Edit,                   "payment_due",        None,                       [*PAID_CHANGE, costs_more],                           [change_lines, move_changed_stock, tell_to_pay_more]),
+    Transition(Edit,                   "payment_due",        "processing",               PAID_CHANGE,                                          [change_lines, move_changed_stock, give_back_excess]),
+    Transition(Pay,                    "payment_due",        None,                       [leaves_that_to_pay],                                 [pay]),
+    Transition(Charged,                "payment_due",        "processing",               [covers_total],                                       [record_payment]),
+    Transition(Authorized,             "payment_due",        "processing",               [covers_total],                                       [record_payment]),
+    Transition(Declined,               "payment_due",        None,                       [],                                                   [count_decline, tell_declined]),
+    Transition(ExtraUnpaid,            "payment_due",        "on_hold",                  [],                                                   [note_extra_unpaid, alert_attention]),
+    Transition(ReportUnavailable,      "processing",         "customer_action_required", [are_there],                                          [note_unavailable, ask_about_unavailable]),
+    Transition(GoOnWithout,            "customer_action_required", "processing",         [something_stays],                                    [take_off_unavailable, give_back_unavailable]),
+    Transition(CustomerSilent,         "customer_action_required", "cancelling",         [],                                                   [begin_to_undo]),
+    Transition(Released,               "processing",         "payment_due",              [],                                                   [note_lapse, alert_attention, tell_to_pay]),
+]  # fmt: skip

@@ -1,0 +1,219 @@
+"""How an order's pieces leave: in one parcel or several, each a shipment of its own that tells where it is."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from statemachines.carrier import Address
+from statemachines.commands import Change, Command, Send, Set, Spawn
+from statemachines.order.events import Fulfill, Ship
+from statemachines.order.ledger import moves
+from statemachines.order.model import Order, OrderLine, worth
+from statemachines.payment.events import Capture
+from statemachines.payment.model import Payment
+from statemachines.pieces import NamedPieces, Pieces, by_line
+from statemachines.shipment.events import Prepare
+from statemachines.shipment.news import ShipmentCancelled as Unsent
+from statemachines.shipment.news import ShipmentDelivered, ShipmentLost, ShipmentReturned, ShipmentSent
+
+# -- only if ------------------------------------------------------------------------------------------------------
+
+
+def waits_to_be_packed(event: Ship, lines: list[OrderLine]) -> str | None:
+    """Refuse lines that the order does not have, more pieces than wait, and a parcel of nothing."""
+    known = {line.number: line for line in lines}
+    for number, quantity in by_line(event.lines).items():
+        if number not in known:
+            return f"the order has no line {number}"
+        if quantity > known[number].unpacked:
+            return f"line {number}: {quantity} to ship, {known[number].unpacked} not packed yet"
+    return None if event.lines else something_waits(lines)
+
+
+def something_waits(lines: list[OrderLine]) -> str | None:
+    """Refuse if everything is packed already."""
+    return None if any(line.unpacked for line in lines) else "everything is packed already"
+
+
+def no_parcel_waits(lines: list[OrderLine]) -> str | None:
+    """Refuse while a prepared parcel has not left."""
+    waiting = sum(line.packed - line.shipped for line in lines)
+    return f"{waiting} pieces are in parcels that have not left yet; dispatch or cancel these" if waiting else None
+
+
+def nothing_is_packed(lines: list[OrderLine]) -> str | None:
+    """Refuse once pieces are in parcels."""
+    packed = sum(line.packed for line in lines)
+    return f"{packed} pieces are packed already" if packed else None
+
+
+def nothing_is_delivered(lines: list[OrderLine]) -> str | None:
+    """Refuse once something arrived; from there on pieces are returned."""
+    delivered = sum(line.delivered for line in lines)
+    return f"{delivered} pieces were delivered already; what arrived can be returned" if delivered else None
+
+
+def ships_the_rest(event: ShipmentSent, lines: list[OrderLine]) -> str | None:
+    """Hold if with this parcel everything has left."""
+    sent = by_line(event.lines)
+    left = sum(line.kept + line.exchanged - line.shipped - sent[line.number] for line in lines)
+    return f"{left} pieces have not left yet" if left > 0 else None
+
+
+def everything_left(lines: list[OrderLine]) -> str | None:
+    """Hold if everything has left."""
+    left = sum(line.kept + line.exchanged - line.shipped for line in lines)
+    return f"{left} pieces have not left yet" if left > 0 else None
+
+
+def something_left(lines: list[OrderLine]) -> str | None:
+    """Hold if something has left."""
+    return None if any(line.shipped for line in lines) else "nothing has left yet"
+
+
+def some_are_delivered(lines: list[OrderLine]) -> str | None:
+    """Hold if something arrived."""
+    return None if any(line.delivered for line in lines) else "nothing was delivered yet"
+
+
+def delivers_the_rest(event: ShipmentDelivered, lines: list[OrderLine]) -> str | None:
+    """Hold if with this parcel everything that is not lost has arrived."""
+    arrived = by_line(event.lines)
+    left = sum(line.kept + line.exchanged - line.lost - line.delivered - arrived[line.number] for line in lines)
+    return f"{left} pieces have not arrived yet" if left > 0 else None
+
+
+def everything_arrived(lines: list[OrderLine]) -> str | None:
+    """Hold if everything that is not lost has arrived."""
+    left = sum(line.kept + line.exchanged - line.lost - line.delivered for line in lines)
+    return f"{left} pieces have not arrived yet" if left > 0 else None
+
+
+def others_are_out(event: ShipmentReturned, lines: list[OrderLine]) -> str | None:
+    """Hold if other pieces than these have left."""
+    back = by_line(event.lines)
+    return None if any(line.shipped > back[line.number] for line in lines) else "everything is back"
+
+
+# -- then ---------------------------------------------------------------------------------------------------------
+
+
+def prepare_parcel(order: Order, event: Ship, lines: list[OrderLine]) -> Iterator[Command]:
+    """Have a parcel made of what was named, or of everything that waits."""
+    yield from _pack(order, lines, event.lines or _waiting(lines))
+
+
+def send_the_rest(order: Order, event: Fulfill, lines: list[OrderLine]) -> Iterator[Command]:
+    """Note a parcel of everything that waits, which has left already."""
+    if waiting := _waiting(lines):
+        yield from _pack(order, lines, waiting, event)
+
+
+def _waiting(lines: list[OrderLine]) -> tuple[Pieces, ...]:
+    return tuple(Pieces(number=line.number, quantity=line.unpacked) for line in lines if line.unpacked > 0)
+
+
+def _pack(
+    order: Order, lines: list[OrderLine], pieces: Iterable[Pieces], gone: Fulfill | None = None
+) -> Iterator[Command]:
+    packed = by_line(pieces)
+    for line in lines:
+        if packed[line.number]:
+            yield Change(line, {"packed": line.packed + packed[line.number]})
+    yield Spawn("shipment", shipment_of(order, lines, packed, gone))
+    yield Set(parcels=order.parcels + 1)
+
+
+def shipment_of(order: Order, lines: list[OrderLine], packed: dict[int, int], gone: Fulfill | None = None) -> Prepare:
+    """Return what asks for a shipment.
+
+    Args:
+        order: whose pieces they are.
+        lines: its lines.
+        packed: how many pieces of which line.
+        gone: how it left, if it left already.
+    """
+    return Prepare(
+        order=order.id,
+        called=order.called,
+        customer=order.customer,
+        email=order.email,
+        phone=order.phone,
+        address=Address.model_validate(order.address) if order.address else None,
+        lines=tuple(
+            NamedPieces(number=line.number, quantity=packed[line.number], sku=line.sku, name=line.name)
+            for line in lines
+            if packed.get(line.number)
+        ),
+        gone=gone is not None,
+        tracking=gone.tracking if gone else None,
+    )
+
+
+def stamp_fulfilled(now: datetime) -> Iterator[Command]:
+    """Note when everything had left."""
+    yield Set(fulfilled_at=now)
+
+
+def stamp_completed(now: datetime) -> Iterator[Command]:
+    """Note when the order was completed; the return window runs from here."""
+    yield Set(completed_at=now)
+
+
+def count_sent(event: ShipmentSent, lines: list[OrderLine]) -> Iterator[Command]:
+    """Note which pieces left."""
+    yield from _count(lines, event.lines, shipped=1)
+
+
+def count_delivered(order: Order, event: ShipmentDelivered, lines: list[OrderLine]) -> Iterator[Command]:
+    """Note which pieces arrived; those that were thought lost no longer are."""
+    yield from _count(lines, event.lines, delivered=1, lost=-1 if event.was_lost else 0)
+    yield from _count_parcel(order, event)
+
+
+def count_lost(order: Order, event: ShipmentLost, lines: list[OrderLine]) -> Iterator[Command]:
+    """Note which pieces are lost, for a person to refund or replace."""
+    yield from _count(lines, event.lines, lost=1)
+    yield from _count_parcel(order, event)
+    yield Set(attention=f"shipment '{event.shipment}' is lost: refund its pieces or send others")
+
+
+def count_back(order: Order, event: ShipmentReturned, lines: list[OrderLine]) -> Iterator[Command]:
+    """Note which pieces came back without having arrived; they wait to be sent again."""
+    yield from _count(lines, event.lines, packed=-1, shipped=-1, lost=-1 if event.was_lost else 0)
+    yield from _count_parcel(order, event)
+    yield Set(attention=f"shipment '{event.shipment}' came back: send it again or cancel the order")
+
+
+def count_unsent(order: Order, event: Unsent, lines: list[OrderLine]) -> Iterator[Command]:
+    """Note which pieces wait to be packed again."""
+    yield from _count(lines, event.lines, packed=-1)
+    yield from _count_parcel(order, event)
+
+
+def _count(lines: list[OrderLine], pieces: Iterable[Pieces], **each: int) -> Iterator[Command]:
+    counted = by_line(pieces)
+    for line in lines:
+        if quantity := counted[line.number]:
+            yield Change(line, {name: getattr(line, name) + sign * quantity for name, sign in each.items()})
+
+
+def _count_parcel(
+    order: Order, event: ShipmentDelivered | ShipmentLost | ShipmentReturned | Unsent
+) -> Iterator[Command]:
+    yield Set(**moves(order, event))
+
+
+def take_for_parcel(
+    order: Order, event: ShipmentSent, lines: list[OrderLine], payments: list[Payment]
+) -> Iterator[Command]:
+    """Take what a parcel's pieces cost of what is held ready, and with the last parcel whatever is lacking."""
+    sent = by_line(event.lines)
+    is_last = ships_the_rest(event, lines) is None
+    lacking = order.total - order.paid - sum(payment.capturing + payment.capture_next for payment in payments)
+    left = lacking if is_last else min(lacking, sum(worth(line, sent[line.number]) for line in lines))
+    for payment in sorted(payments, key=lambda each: each.id):
+        held = payment.held - payment.capturing - payment.capture_next
+        part = min(left, held)
+        if part > 0:
+            left -= part
+            yield Send("payment", payment.id, Capture(amount=part, final=is_last))
