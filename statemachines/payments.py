@@ -72,7 +72,7 @@ class CaptureFailed(Event):
 
 
 class Voided(Event):
-    """The gateway let the money go that it held ready."""
+    """The gateway let the money go that it held ready, or that was left of it."""
 
     payment: Name
 
@@ -104,7 +104,7 @@ class RefundReturned(Event):
     """Money that the gateway gave back did not arrive, and is with us again."""
 
     amount: PositiveAmount
-    refund: Name | None = None
+    refund: Name
     """The gateway's name for the refund."""
     reason: Name
 
@@ -145,6 +145,8 @@ class VoidArguments(BaseModel):
 
     payment: str
     order: str
+    captured: Amount = 0
+    """What was taken of it before, and stays taken."""
 
 
 class RefundArguments(BaseModel):

@@ -141,7 +141,7 @@ def ask_gateway(refund: Refund) -> Iterator[Command]:
 
 def record_success(refund: Refund, event: Refunded, now: datetime) -> Iterator[Command]:
     """Note that the gateway gave the money back."""
-    yield Set(refund=event.refund)
+    yield Set(refund=event.refund, unanswered=False)
     yield from _succeed(refund, now)
 
 
@@ -172,9 +172,14 @@ def record_late_failure(event: RefundFailed) -> Iterator[Command]:
 
 
 def record_that_it_was_given(refund: Refund, event: Clarify, now: datetime) -> Iterator[Command]:
-    """Note that the gateway gave the money back, as a person found out."""
+    """Note that the gateway gave the money back, as a person found out; it may still say so itself."""
     yield Set(decided_because=event.reason)
     yield from _succeed(refund, now)
+
+
+def note_late_success(event: Refunded) -> Iterator[Command]:
+    """Note that the gateway says itself what a person had found out."""
+    yield Set(refund=event.refund, unanswered=False)
 
 
 def record_that_it_was_not_given(event: Clarify) -> Iterator[Command]:
@@ -182,9 +187,9 @@ def record_that_it_was_not_given(event: Clarify) -> Iterator[Command]:
     yield Set(unanswered=False, attention=event.reason)
 
 
-def record_return(refund: Refund, event: RefundReturned) -> Iterator[Command]:
-    """Note that what was given is with us again, and why."""
-    yield Set(attention=event.reason, processed_at=None)
+def record_return(refund: Refund, event: RefundReturned | RefundFailed) -> Iterator[Command]:
+    """Note that what was given is with us again, or was not given after all, and why."""
+    yield Set(refund=None, unanswered=False, attention=event.reason, processed_at=None)
     yield Send("payment", refund.payment_id, payment.RefundReturned(refund=refund.id, amount=refund.amount))
     yield from _tell(refund, news.RefundReturned(refund=refund.id, amount=refund.amount, reason=event.reason))
 
@@ -212,7 +217,7 @@ def settle(refund: Refund, event: Settle, now: datetime) -> Iterator[Command]:
 
 
 def _succeed(refund: Refund, now: datetime) -> Iterator[Command]:
-    yield Set(unanswered=False, attention=None, processed_at=now)
+    yield Set(attention=None, processed_at=now)
     yield _tell_payment_made(refund)
     yield from _tell(refund, news.Refunded(refund=refund.id, amount=refund.amount, currency=refund.currency))
 

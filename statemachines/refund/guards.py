@@ -116,8 +116,8 @@ def is_what_was_given(refund: Refund, event: RefundReturned) -> str | None:
 
 
 def is_unanswered(refund: Refund) -> str | None:
-    """Hold if nobody knows whether the gateway gave the money back."""
-    return None if refund.unanswered else "what the gateway did is known"
+    """Hold if the gateway was asked and has not said what it did."""
+    return None if refund.unanswered else "the gateway has answered"
 
 
 def outcome_is_known(refund: Refund) -> str | None:

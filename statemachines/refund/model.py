@@ -40,7 +40,9 @@ class Refund(Entity):
         CheckConstraint("amount BETWEEN 1 AND 1000000000000", name="ck_refunds_amount"),
         CheckConstraint("attempts >= 0", name="ck_refunds_attempts"),
         CheckConstraint("accepted_by <> requested_by", name="ck_refunds_accepted_by"),
-        CheckConstraint("NOT unanswered OR (state = 'failed' AND attempts > 0)", name="ck_refunds_unanswered"),
+        CheckConstraint(
+            "NOT unanswered OR (state IN ('failed', 'succeeded') AND attempts > 0)", name="ck_refunds_unanswered"
+        ),
         CheckConstraint("state NOT IN ('processing', 'failed') OR attempts > 0", name="ck_refunds_asked"),
         CheckConstraint("state <> 'failed' OR attention IS NOT NULL", name="ck_refunds_failed"),
         CheckConstraint("(state = 'succeeded') = (processed_at IS NOT NULL)", name="ck_refunds_processed_at"),
@@ -73,7 +75,9 @@ class Refund(Entity):
     approval: str | None = Field(default=None, max_length=100, description="the approval that it needs")
     refund: str | None = Field(default=None, max_length=200, description="the gateway's name for it")
     attempts: int = Field(default=0, description="how often the gateway was asked")
-    unanswered: bool = Field(default=False, description="whether it may have been given all the same: nobody knows yet")
+    unanswered: bool = Field(
+        default=False, description="whether the gateway was asked and has not said, in time, what it did"
+    )
     attention: str | None = Field(default=None, description="what a person should look at")
     decided_at: datetime | None = Field(default=None, description="when it was accepted, approved, refused or rejected")
     decided_because: str | None = Field(default=None, max_length=500)

@@ -75,9 +75,9 @@ def alert_failure(refund: Refund, event: RefundFailed) -> Iterator[Command]:
 
 
 @asks(POST_MESSAGE)
-def alert_return(refund: Refund, event: RefundReturned) -> Iterator[Command]:
+def alert_return(refund: Refund, event: RefundReturned | RefundFailed) -> Iterator[Command]:
     """Ask somebody of the shop to look at what was given and came back."""
-    yield _alert(refund, f"it came back: {event.reason}")
+    yield _alert(refund, f"it was not given after all: {event.reason}")
 
 
 @asks(POST_MESSAGE)

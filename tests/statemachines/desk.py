@@ -89,6 +89,18 @@ class Desk(Shop):
     def reject(self, name: str = "eve", reason: str = "too dear") -> None:
         accepted(self.tell(self.approval, Reject(round=self.approval.round, reason=reason), approver(name)))
 
+    def attempt(self, entity: Entity, event: Event, by: Actor) -> str:
+        """Raise an event whose consequences may be refused; then nothing happens, as in the engine."""
+        rows, before, told = list(self.rows), [dict(vars(row)) for row in self.rows], list(self.told)
+        calls, timers = list(self.calls), dict(self.timers)
+        try:
+            return str(self.tell(entity, event, by))
+        except AssertionError as refusal:
+            for row, values in zip(rows, before, strict=True):
+                vars(row).update(values)
+            self.rows, self.told, self.calls, self.timers = rows, told, calls, timers
+            return f"refused: {refusal}"
+
     # -- then
 
     @property
@@ -100,8 +112,12 @@ class Desk(Shop):
         return self.refund.state
 
     @property
+    def approvals(self) -> list[Approval]:
+        return [row for row in self.rows if isinstance(row, Approval)]
+
+    @property
     def approval(self) -> Approval:
-        return [row for row in self.rows if isinstance(row, Approval)][-1]
+        return self.approvals[-1]
 
     def heard(self, machine: str = "order") -> list[str]:
         """Return the names of the events that another machine was sent."""

@@ -111,8 +111,26 @@ def test_a_person_says_what_the_gateway_shows():
     desk = Desk()
     silent = desk.silent()
     accepted(desk.say(Clarify(given=True, reason="seen in the dashboard"), MERCHANT))
-    assert (silent.state, silent.unanswered, silent.decided_because) == ("succeeded", False, "seen in the dashboard")
+    assert (silent.state, silent.decided_because) == ("succeeded", "seen in the dashboard")
     assert amounts(desk) == {"refunded": 1000}
+
+
+def test_the_gateway_may_still_say_what_a_person_has_found_out():
+    desk = Desk()
+    silent = desk.silent()
+    accepted(desk.say(Clarify(given=True, reason="seen in the dashboard"), MERCHANT))
+    accepted(desk.gives("re_1"))
+    assert (silent.refund, silent.attention, amounts(desk)) == ("re_1", None, {"refunded": 1000})
+    accepted(desk.gives("re_1"))
+    assert (silent.attention, amounts(desk)) == (None, {"refunded": 1000})
+
+
+def test_the_gateway_knows_better_than_a_person():
+    desk = Desk()
+    silent = desk.silent()
+    accepted(desk.say(Clarify(given=True, reason="seen in the dashboard"), MERCHANT))
+    accepted(desk.fails("the card is closed"))
+    assert (silent.state, silent.attention, amounts(desk)) == ("failed", "the card is closed", {"due": 1000})
 
 
 def test_what_a_person_did_not_find_may_be_tried_again():
@@ -128,7 +146,7 @@ def test_there_is_nothing_to_clarify_once_the_gateway_answered():
     desk = Desk()
     desk.failed()
     refusal = refused(desk.say(Clarify(given=True, reason="seen"), MERCHANT))
-    assert refusal.reason == "what the gateway did is known"
+    assert refusal.reason == "the gateway has answered"
 
 
 def test_nobody_is_asked_to_look_while_the_gateway_is_still_tried():

@@ -52,7 +52,9 @@ def upgrade() -> None:
         sa.CheckConstraint("amount BETWEEN 1 AND 1000000000000", name="ck_refunds_amount"),
         sa.CheckConstraint("attempts >= 0", name="ck_refunds_attempts"),
         sa.CheckConstraint("accepted_by <> requested_by", name="ck_refunds_accepted_by"),
-        sa.CheckConstraint("NOT unanswered OR (state = 'failed' AND attempts > 0)", name="ck_refunds_unanswered"),
+        sa.CheckConstraint(
+            "NOT unanswered OR (state IN ('failed', 'succeeded') AND attempts > 0)", name="ck_refunds_unanswered"
+        ),
         sa.CheckConstraint("state NOT IN ('processing', 'failed') OR attempts > 0", name="ck_refunds_asked"),
         sa.CheckConstraint("state <> 'failed' OR attention IS NOT NULL", name="ck_refunds_failed"),
         sa.CheckConstraint("(state = 'succeeded') = (processed_at IS NOT NULL)", name="ck_refunds_processed_at"),

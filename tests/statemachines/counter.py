@@ -1,0 +1,212 @@
+"""Refunds at one desk, to which anything may happen; a gateway that answers late, twice, or not at all."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from random import Random
+
+from statemachines.approval import Approve, Reject, RequestChanges, Withdraw
+from statemachines.approval.model import UNDECIDED
+from statemachines.declaration import Actor, Event, Role
+from statemachines.machine import SYSTEM
+from statemachines.payments import REFUND, Refunded, RefundFailed, RefundReturned
+from statemachines.refund import (
+    Accept,
+    Cancel,
+    Clarify,
+    Drop,
+    Explain,
+    Refund,
+    Refuse,
+    Resume,
+    Retry,
+    Settle,
+    refund,
+)
+from tests.statemachines.desk import RETURN, Desk, Ledger
+from tests.statemachines.office import approver
+from tests.statemachines.shop import ANNA, MERCHANT, NOON, accepted
+
+COLLEAGUE = Actor("colin", Role.MERCHANT)
+PEOPLE = [ANNA, MERCHANT, COLLEAGUE, Actor("anna", Role.MERCHANT)]
+APPROVERS = [approver(name) for name in ("eve", "oscar", "vera", "anna", "shop")]
+
+WHERE = {"succeeded": "refunded", "failed": "due", "rejected": None, "cancelled": None}
+"""Where the amount of a refund in these states is; else it is pending."""
+
+
+@dataclass
+class Asked:
+    """What the gateway was asked to do once, and did; it is answered once, whoever tells, as the engine sees to."""
+
+    refund: Refund
+    name: str
+    gave: bool | None = None
+    """Whether it gave the money; None until it worked on it."""
+    came_back: bool = False
+    answered: bool = False
+
+    def answer(self) -> Event:
+        amount = self.refund.amount
+        if self.gave:
+            return Refunded(amount=amount, currency="EUR", refund=self.name)
+        return RefundFailed(amount=amount, reason="no")
+
+
+class AnyCounter:
+    """Lets one thing after the other happen, and keeps the gateway's books."""
+
+    def __init__(self, random: Random) -> None:
+        self.random = random
+        self.desk = Desk(approval_above=5000)
+        self.ledger = Ledger(self.desk)
+        self.asked: list[Asked] = []
+        self.settled: list[str] = []
+
+    @property
+    def refunds(self) -> list[Refund]:
+        return [row for row in self.desk.rows if isinstance(row, Refund)]
+
+    # -- what may happen
+
+    def step(self) -> str:
+        """Let one thing happen, and say what."""
+        things = [self.ask, self.people, self.people, self.people, self.vote, self.gateway, self.gateway, self.gateway]
+        said = self.random.choice([*things, self.wait, self.dispute, self.order])()
+        self._note_calls()
+        return said
+
+    def ask(self) -> str:
+        if len(self.refunds) >= 4:
+            return "enough is asked for"
+        by_customer = self.random.random() < 0.5
+        decision = self.desk.ask(
+            self.random.choice([100, 5000, 5001, 200_000]),
+            taken_at=NOON - timedelta(days=self.random.choice([0, 61])),
+            owed=self.random.random() < 0.2,
+            by_customer=by_customer,
+            requested_by="anna" if by_customer else "shop",
+            email="anna@home.example",
+            return_case=self.random.choice([None, RETURN]),
+        )
+        return f"asked: {accepted(decision).target}"
+
+    def people(self) -> str:
+        one, by = self._one(), self.random.choice(PEOPLE)
+        if one is None:
+            return "nobody has anything to do"
+        made = [asked for asked in self.asked if asked.refund is one]
+        event = self.random.choice(
+            [
+                Accept(),
+                Refuse(reason="worn"),
+                Cancel(),
+                Retry(),
+                Settle(reason="by bank transfer"),
+                Clarify(given=bool(made and made[-1].gave), reason="seen"),
+                Explain(reason="it burnt"),
+            ]
+        )
+        if isinstance(event, Clarify) and made and made[-1].gave is None:
+            return "nobody can look before the gateway has worked on it"
+        if by.role not in event.raised_by:
+            return "not theirs to say"
+        version, said = one.version, self.desk.attempt(one, event, by)
+        if isinstance(event, Settle) and one.version > version:
+            self.settled.append(one.id)
+        return f"{by} {event!r} on {one.id}: {said}"
+
+    def order(self) -> str:
+        one = self._one()
+        event = self.random.choice([Drop(reason="off"), Resume()])
+        return "no refund" if one is None else f"{event!r}: {accepted(self.desk.tell(one, event, SYSTEM)).target}"
+
+    def vote(self) -> str:
+        waiting = [row for row in self.refunds if row.state == "awaiting_approval"]
+        if not waiting:
+            return "nothing to vote on"
+        one, by = self.random.choice(waiting), self.random.choice([*APPROVERS, MERCHANT])
+        (asked,) = [row for row in self.desk.approvals if row.id == one.approval]
+        if by is MERCHANT:
+            return f"{self.desk.tell(asked, Withdraw(), by)}"
+        yes, no = Approve(round=asked.round), Reject(round=asked.round, reason="no")
+        event = self.random.choice([yes, yes, yes, no, RequestChanges(round=asked.round, reason="why?")])
+        return f"{by} {event!r}: {self.desk.attempt(asked, event, by)}"
+
+    def gateway(self) -> str:
+        """Work on something, answer it, say again what was said, or have it come back."""
+        if not self.asked:
+            return "the gateway has nothing to do"
+        asked = self.random.choice(self.asked)
+        if asked.gave is None:
+            asked.gave = self.random.random() < 0.6
+            return f"the gateway works on {asked.name}: {asked.gave}"
+        if not asked.answered:
+            asked.answered = True
+            return self._hear(asked, asked.answer())
+        if asked.gave and self.random.random() < 0.5:
+            asked.came_back = True
+            return self._hear(asked, RefundReturned(amount=asked.refund.amount, refund=asked.name, reason="closed"))
+        if asked.gave and not asked.came_back:
+            return self._hear(asked, asked.answer())
+        return "silence"
+
+    def wait(self) -> str:
+        hours = self.random.choice([1, 24, 25, 80])
+        self.desk.wait(hours=hours)
+        return f"{hours} hours pass"
+
+    def dispute(self) -> str:
+        self.desk.payment.disputed = 0 if self.desk.payment.disputed else 100
+        return f"{self.desk.payment.disputed} disputed"
+
+    # -- what holds
+
+    def the_news_add_up(self) -> None:
+        for each in self.refunds:
+            where = WHERE.get(each.state, "pending")
+            assert self.ledger.amounts(each) == ({where: each.amount} if where else {}), each
+            assert self._held(each) == (each.amount if where in ("pending", "due") else 0)
+
+    def _held(self, each: Refund) -> int:
+        """Return what the payment keeps for one refund, by what it was told."""
+        sums = {"refund_asked": 1, "refund_made": -1, "refund_dropped": -1, "refund_returned": 1}
+        told = [
+            vars(event) | {"sign": sums[event.event_name]} for name, _, event in self.desk.told if name == "payment"
+        ]
+        return sum(values["sign"] * values["amount"] for values in told if values["refund"] == each.id)
+
+    def nothing_is_given_twice(self) -> None:
+        for each in self.refunds:
+            made = [asked for asked in self.asked if asked.refund is each]
+            given = sum(bool(asked.gave) and not asked.came_back for asked in made) + self.settled.count(each.id)
+            assert given <= 1, each
+            assert "more than was asked" not in (each.attention or "")
+            assert each.state != "succeeded" or given == 1 or made[-1].came_back
+            assert sum(not asked.answered and not each.unanswered for asked in made) <= 1
+            if each.state in ("rejected", "cancelled"):
+                assert given == 0
+
+    def approvals_are_open_while_they_are_waited_for(self) -> None:
+        waiting = {row.approval for row in self.refunds if row.state == "awaiting_approval"}
+        assert {row.id for row in self.desk.approvals if row.state in UNDECIDED} == waiting
+
+    def a_clock_runs_while_it_waits(self) -> None:
+        for each in self.refunds:
+            timers = {name for id_, name in self.desk.timers if id_ == each.id}
+            assert timers == set(refund.timer_names(each.state))
+
+    # -- how
+
+    def _one(self) -> Refund | None:
+        return self.random.choice(self.refunds) if self.refunds else None
+
+    def _hear(self, asked: Asked, event: Event) -> str:
+        decision = self.desk.tell(asked.refund, event, SYSTEM)
+        return f"{asked.name} {event!r}: {accepted(decision).target}"
+
+    def _note_calls(self) -> None:
+        """Note what the gateway was newly asked."""
+        for each in self.refunds:
+            calls = [call for call in self.desk.asked_by[each.id] if call.effect is REFUND]
+            known = sum(asked.refund is each for asked in self.asked)
+            self.asked += [Asked(each, f"re_{len(self.asked) + n}") for n in range(1, len(calls) - known + 1)]
