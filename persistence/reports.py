@@ -71,7 +71,7 @@ def low_stocks(connection: Connection, most: int) -> list[Values]:
     available = _stock.c.on_hand - _stock.c.reserved
     statement = (
         select(_stock.c.id.label("sku"), _products.c.name, available.label("available"), _stock.c.reorder_level)
-        .join(_products, _products.c.id == _stock.c.id)
+        .join(_products, _products.c.id == _stock.c.sku)
         .where(_stock.c.is_low, _stock.c.alerted_at.is_(None), _stock.c.state != "retired")
         .order_by(_stock.c.id)
         .limit(most)

@@ -104,6 +104,12 @@ Reference = Annotated[
 Sku = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", examples=["MUG-BLUE"])]
 """The merchant's name of a product."""
 
+StockName = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(@[A-Za-z0-9][A-Za-z0-9_-]{0,31})?$", examples=["MUG-BLUE@berlin"]),
+]
+"""The name of a product's stock: the SKU and, unless it is the main one, where it is."""
+
 PaymentToken = Annotated[
     str,
     Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{2,99}$", examples=["tok_approve"]),

@@ -9,7 +9,7 @@ from statemachines.declaration import Effect, Event, Retry, Role
 from statemachines.messages import PostMessage, SendMail
 from statemachines.schedule import CronLine, TimeZone
 from statemachines.texts import WriteText
-from statemachines.values import Name, Paragraphs, Sku, Text
+from statemachines.values import Name, Paragraphs, StockName, Text
 
 MAX_ALERTS = 50
 """For how many SKUs one run may raise the alarm: each is an event of its stock, in the same commit."""
@@ -33,8 +33,8 @@ class Result(BaseModel):
     """What is posted to the shop's chat channel."""
     words: WriteText | None = None
     """What the mails' reports are told by in words, if anybody is there to write them."""
-    low: tuple[Sku, ...] = Field(default=(), max_length=MAX_ALERTS)
-    """SKUs that the messages call low, so that they are not called so again."""
+    low: tuple[StockName, ...] = Field(default=(), max_length=MAX_ALERTS)
+    """The stocks that the messages call low, so that they are not called so again."""
     more: bool = False
     """Whether there was more than one run may do, so that it runs again at once."""
 

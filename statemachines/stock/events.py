@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from statemachines.declaration import Event, Role
 from statemachines.stock.model import MAIN, MAX_LOCATIONS, MAX_ON_HAND, Location, Priority
-from statemachines.values import Count, Difference, Quantity, Sku, Text, WholeNumber
+from statemachines.values import Count, Difference, Quantity, Sku, StockName, Text, WholeNumber
 
 
 def _not_zero(difference: int) -> int:
@@ -85,8 +85,7 @@ class PiecesAt(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    stock: Annotated[str, Field(max_length=97)]
-    """The stock's id."""
+    stock: StockName
     quantity: Annotated[int, WholeNumber, Field(ge=1, le=MAX_ON_HAND)]
 
 

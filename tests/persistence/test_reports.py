@@ -33,10 +33,11 @@ def random_shop(random: Random, orders: int) -> Rows:
     for sku in SKUS:
         row = {"id": sku, "version": 1, "created_at": NOON, "state_since": NOON}
         shop[Product].append({**row, "state": "active", "name": f"Product {sku}", "price": 100, "currency": "EUR"})
-        counts = Stock().counted(on_hand=random.randrange(20), reorder_level=random.randrange(10))
+        shelf = Stock(id=sku, sku=sku)
+        counts = shelf.counted(on_hand=random.randrange(20), reorder_level=random.randrange(10))
         alerted = NOON if counts["is_low"] and random.random() < 0.9 else None
         state = random.choice(["stocked", "frozen", "retired"])
-        shop[Stock].append({**row, "state": state, "reserved": 0, **counts, "alerted_at": alerted})
+        shop[Stock].append({**shelf.model_dump(), **row, "state": state, **counts, "alerted_at": alerted})
     for number in range(orders):
         at = NOON + timedelta(hours=random.randrange(HOURS))
         paid = random.choice([0, 1, 10**12, random.randrange(10**6)])
