@@ -12,7 +12,7 @@ from statemachines.carrier import (
     ShipmentCreated,
 )
 from statemachines.commands import Add, Call, Cancel, Change, Command, Restock, Send, Set, Start, Withdraw
-from statemachines.declaration import Actor, asks
+from statemachines.declaration import Actor, Role, asks
 from statemachines.pieces import Pieces, by_line
 from statemachines.refund.news import (
     RefundDropped,
@@ -135,6 +135,13 @@ def withdraw_label(case: ReturnCase) -> Iterator[Command]:
     yield Set(label_asked=False, carrier_shipment=None)
 
 
+@asks(CREATE_SHIPMENT, CANCEL_SHIPMENT)
+def withdraw_unused_label(case: ReturnCase, actor: Actor) -> Iterator[Command]:
+    """Want no label any more for pieces that go without; those that the carrier itself tells of go with one."""
+    if actor.role is not Role.SYSTEM:
+        yield from withdraw_label(case)
+
+
 @asks(CANCEL_SHIPMENT)
 def call_off_late_label(case: ReturnCase, event: ShipmentCreated) -> Iterator[Command]:
     """Call off a label that came when nobody wanted it any more."""
@@ -147,6 +154,11 @@ def call_off_late_label(case: ReturnCase, event: ShipmentCreated) -> Iterator[Co
 def depart(case: ReturnCase, event: Depart, now: datetime) -> Iterator[Command]:
     """Note when the pieces were sent, and by what they are followed."""
     yield Set(departed_at=now)
+    yield from note_tracking(case, event)
+
+
+def note_tracking(case: ReturnCase, event: Depart) -> Iterator[Command]:
+    """Note by what the pieces are followed."""
     if event.tracking not in (None, case.tracking):
         yield Set(tracking=event.tracking, tracking_url=None)
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from statemachines.declaration import Actor, Role
 from statemachines.refund.news import RefundDropped, Refunded, RefundSettled
 from statemachines.returns.events import Inspect, Request
 from statemachines.returns.model import ReturnCase, ReturnLine, ReturnPolicy
@@ -15,6 +16,16 @@ def the_shop_decides(event: Request, policy: ReturnPolicy) -> str | None:
     if pieces > policy.approve_up_to:
         return None
     return f"{pieces} pieces; up to {policy.approve_up_to} are approved by themselves"
+
+
+def the_label_is_awaited(case: ReturnCase) -> str | None:
+    """Hold if the carrier has told of the parcel before it answered."""
+    return None if case.label_asked else "no label is waited for any more"
+
+
+def the_carrier_says_so(actor: Actor) -> str | None:
+    """Hold if a message of the carrier tells it, not somebody of the shop."""
+    return None if actor.role is Role.SYSTEM else "somebody of the shop says so"
 
 
 # -- what was found ------------------------------------------------------------------------------------------------

@@ -42,11 +42,13 @@ from statemachines.returns.actions import (
     note_given,
     note_retried,
     note_settled,
+    note_tracking,
     open_case,
     receive,
     restock_sound,
     tell_settled,
     withdraw_label,
+    withdraw_unused_label,
 )
 from statemachines.returns.events import (
     Approve,
@@ -72,11 +74,14 @@ from statemachines.returns.guards import (
     more_is_to_come,
     names_each_line_once,
     something_was_given,
+    the_carrier_says_so,
+    the_label_is_awaited,
     the_shop_decides,
     was_announced,
 )
 from statemachines.returns.model import ReturnCase, ReturnLine, ReturnPolicy
 from statemachines.returns.notices import (
+    ask_about_loss,
     ask_for_own_label,
     ask_shop,
     ask_to_look,
@@ -176,10 +181,12 @@ returns = Machine(
         Transition(Remind,              TO_SEND,     None,         [],                                     [remind]),
         Transition(Expire,              TO_SEND,     "expired",    [],                                     [withdraw_label, drop_expired, tell_expired]),
         Transition(Cancel,              TO_SEND,     "cancelled",  [],                                     [withdraw_label, drop_cancelled, tell_cancelled]),
-        Transition(Depart,              "approved",  "in_transit", [],                                     [withdraw_label, depart]),
+        Transition(Depart,              "approved",  "in_transit", [],                                     [withdraw_unused_label, depart]),
         Transition(Depart,              "label_sent", "in_transit", [],                                    [depart]),
-        Transition(Receive,             "approved",  "received",   [],                                     [withdraw_label, receive, tell_received]),
+        Transition(Depart,              "in_transit", None,        [],                                     [note_tracking]),
+        Transition(Receive,             "approved",  "received",   [],                                     [withdraw_unused_label, receive, tell_received]),
         Transition(Receive,             SENT,        "received",   [],                                     [receive, tell_received]),
+        Transition(Lose,                "in_transit", None,        [the_carrier_says_so],                  [ask_about_loss]),
         Transition(Lose,                "in_transit", "closed",    [],                                     [drop_lost, tell_lost]),
         Transition(Inspect,             "received",  "inspected",  GOOD_RESULT,                            [note_findings, restock_sound, tell_settled]),
         Transition(RefundBegun,         "inspected", "refunding",  [],                                     [expect_refund, tell_result]),
@@ -198,7 +205,8 @@ returns = Machine(
         Transition(RefundReturned,      "refunding", None,         [],                                     [note_came_back]),
         Transition(RefundReturned,      "refunded",  "refunding",  [],                                     [note_came_back]),
         Transition(Overdue,             [*AT_REST, "approved"], None, [],                                  [ask_to_look]),
-        # What the carrier says of a label that is wanted no longer.
+        # What the carrier says of a label that is in use already, or wanted no longer.
+        Transition(ShipmentCreated,     PAST_LABEL,  None,         [the_label_is_awaited],                 [keep_label]),
         Transition(ShipmentCreated,     PAST_LABEL,  None,         [],                                     [call_off_late_label]),
         Transition(ShipmentRefused,     PAST_LABEL,  None),
         Transition(ShipmentCancelled,   PAST_LABEL,  None),

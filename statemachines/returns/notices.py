@@ -60,6 +60,12 @@ def warn_of_parcel(case: ReturnCase, event: CancellationRefused) -> Iterator[Com
     yield from _attract(case, f"the carrier does not call shipment {event.shipment} off: {event.reason}")
 
 
+@asks(POST_MESSAGE)
+def ask_about_loss(case: ReturnCase, event: Lose) -> Iterator[Command]:
+    """Ask the shop what to do about a parcel that the carrier has lost."""
+    yield from _attract(case, f"the carrier has lost the parcel: {event.reason or 'no reason given'}")
+
+
 _WAITS_FOR = {
     "requested": "nobody has decided on it",
     "approved": "the carrier does not answer about a label",

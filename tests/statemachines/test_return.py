@@ -129,6 +129,15 @@ def test_a_customer_may_send_the_pieces_without_a_label():
     assert (hall.state, hall.case.tracking, hall.case.departed_at) == ("in_transit", "RR123", hall.now)
 
 
+def test_a_customer_may_say_later_by_what_the_pieces_are_followed():
+    hall = GoodsIn()
+    hall.in_transit()
+    sent = hall.case.departed_at
+    hall.wait(hours=1)
+    accepted(hall.say(Depart(tracking="RR123"), ANNA))
+    assert (hall.state, hall.case.tracking, hall.case.departed_at) == ("in_transit", "RR123", sent)
+
+
 @pytest.mark.parametrize("state", ["approved", "labelled", "in_transit"])
 def test_pieces_arrive_whether_or_not_they_were_announced(state):
     hall = GoodsIn()

@@ -11,7 +11,7 @@ from statemachines.carrier import (
 )
 from statemachines.letters import ReturnApproved
 from statemachines.machine import SYSTEM
-from statemachines.returns.events import Cancel, Depart, Receive, SendLabel
+from statemachines.returns.events import Cancel, Depart, Lose, Receive, SendLabel
 from tests.statemachines.goods_in import RETURN_TO, GoodsIn
 from tests.statemachines.shop import ANNA, accepted
 
@@ -136,3 +136,25 @@ def test_a_reminder_holds_the_label():
     letter = hall.mails()[-1]
     assert isinstance(letter, ReturnApproved)
     assert (letter.occasion, letter.label_url) == ("reminder", "https://carrier.example/shp-77.pdf")
+
+
+@pytest.mark.parametrize("event", [Depart(tracking="JD0146"), Receive()])
+def test_a_parcel_that_the_carrier_tells_of_before_it_answered_keeps_its_label(event):
+    hall = GoodsIn(return_to=RETURN_TO)
+    hall.approved()
+    accepted(hall.say(event, SYSTEM))
+    state = hall.state
+    accepted(hall.label())
+    assert (hall.state, hall.case.carrier_shipment, hall.case.label_asked) == (state, "shp-77", False)
+    assert not [asked for asked in hall.asked_carrier() if isinstance(asked, CancelShipment)]
+
+
+def test_a_parcel_that_the_carrier_has_lost_is_for_the_shop_to_decide_about():
+    hall = GoodsIn()
+    hall.in_transit()
+    accepted(hall.say(Lose(reason="fell into the sea"), SYSTEM))
+    assert (hall.state, hall.told) == ("in_transit", [])
+    assert hall.case.attention == "the carrier has lost the parcel: fell into the sea"
+    accepted(hall.say(Receive()))
+    accepted(hall.finds({1: (0, 3, 0), 2: (0, 1, 0)}))
+    assert hall.stock("MUG").on_hand == 10

@@ -105,16 +105,16 @@ class AnyReturn:
 
     def happens(self) -> str:
         ways = [self.somebody_inspects, self.carrier_acts, self.refund_acts, self.time]
-        happening = self.random.choice([self.a_person_acts, self.a_person_acts, *ways])
+        happening = self.random.choice([self.somebody_acts, self.somebody_acts, *ways])
         return f"{happening.__name__}: {happening()}"
 
-    def a_person_acts(self) -> str:
+    def somebody_acts(self) -> str:
         events: list[Event] = [
             *(Approve(), Depart(), Receive(), Receive(), Depart(tracking="RR1"), SendLabel(tracking="RR2")),
             *(Reject(reason="worn"), Cancel(), Lose()),
         ]
         event = self.random.choice(events)
-        return _outcome(self.hall.say(event, self.random.choice([ANNA, MERCHANT])), event)
+        return _outcome(self.hall.say(event, self.random.choice([ANNA, MERCHANT, SYSTEM])), event)
 
     def somebody_inspects(self) -> str:
         found = {}
