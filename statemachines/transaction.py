@@ -167,7 +167,8 @@ class Transaction:
         self._new: Counter[str] = Counter()
         self._written: dict[tuple[type[SQLModel], Key], SQLModel] = {}
         self._created: list[tuple[str, str]] = []
-        self._timers: dict[TimerKey, Timer | None] = {}
+        self.timers: dict[TimerKey, Timer | None] = {}
+        """Those that it sets and, as None, those that it cancels."""
         self._asked: dict[int, Asked] = {}
 
     def run(self, machine: Machine, id_: str | None, event: Event, actor: Actor) -> Outcome:
@@ -198,7 +199,7 @@ class Transaction:
             held.rows.setdefault(kind, {})[key] = Kept(row)
         for machine, id_ in self._created:
             held.ids[machine] = (*held.ids.get(machine, ()), id_)
-        held.set_timers(self._timers)
+        held.set_timers(self.timers)
         held.asked.update(self._asked)
 
     # -- what there is ---------------------------------------------------------------------------------------------
@@ -265,7 +266,7 @@ class Transaction:
             self._add(entity)
         self._set(entity, changes)
         for name in accepted.cancels:
-            self._timers[machine.name, entity.id, name] = None
+            self.timers[machine.name, entity.id, name] = None
         for timer in accepted.starts:
             self._start(machine, entity, timer.name, timer.event, timer.at)
         led_to: list[Sent] = []
@@ -290,7 +291,7 @@ class Transaction:
                 case Start():
                     self._start(machine, entity, command.name, command.event.event_name, command.at)
                 case Cancel():
-                    self._timers[machine.name, entity.id, command.name] = None
+                    self.timers[machine.name, entity.id, command.name] = None
                 case Set():
                     raise AssertionError("a decision holds what is set among its changes")
         return led_to
@@ -311,7 +312,7 @@ class Transaction:
 
     def _start(self, machine: Machine, entity: Entity, name: str, event: str, at: datetime) -> None:
         timer = Timer(machine.name, entity.id, name, event, at)
-        self._timers[timer.key] = timer
+        self.timers[timer.key] = timer
 
     def _withdraw(self, machine: Machine, entity: Entity, command: Withdraw) -> None:
         for number, asked in (self._held.asked | self._asked).items():

@@ -165,11 +165,13 @@ class World:
         held.now = max(held.now, timer.due_at)
         transaction = Transaction(held)
         outcome = transaction.run(machine, timer.id, event, Actor(f"timer.{timer.name}", Role.SYSTEM))
-        # Whatever came of it the timer has fired, unless the transition set it anew.
-        state = outcome.steps[0].target if isinstance(outcome, Happened) else outcome.state
-        held.set_timers({timer.key: self._reminder(machine, state, timer)})
         if isinstance(outcome, Happened):
             transaction.commit()
+            if timer.key in transaction.timers:
+                return outcome
+        # Whatever came of it the timer has fired, unless the transition set it anew.
+        state = self.entity(timer.machine, timer.id).state
+        held.set_timers({timer.key: self._reminder(machine, state, timer)})
         return outcome
 
     def _reminder(self, machine: Machine, state: str, timer: Timer) -> Timer | None:
