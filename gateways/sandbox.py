@@ -9,6 +9,7 @@
 | ``tok_timeout`` | is never answered |
 | ``tok_fail_once`` | fails at the first attempt and is approved at the second |
 | ``tok_no_capture`` | is approved, but captures of it are refused |
+| ``tok_no_void`` | is approved, but an authorisation is not let go |
 | ``tok_no_refund`` | is approved, but refunds of it are refused |
 
 Any other token is declined as unknown. The same key gives the same answer, so a repeated attempt charges once.
@@ -38,7 +39,7 @@ from statemachines.values import money
 MEMORY = 10_000
 """How many payments and answers are remembered."""
 
-_PAYMENT = re.compile(r"sbx_(taken|held)_(approve|action|no_capture|no_refund)_([A-Z]{3})(\d{1,13})_.+")
+_PAYMENT = re.compile(r"sbx_(taken|held)_(approve|action|no_capture|no_void|no_refund)_([A-Z]{3})(\d{1,13})_.+")
 
 T = TypeVar("T")
 
@@ -54,6 +55,11 @@ class _Payment:
     captured: int | None = None
     refunded: int = 0
     voided: bool = False
+    """Whether what was not captured is let go."""
+
+    @property
+    def left_to_capture(self) -> int:
+        return 0 if self.voided or not self.held else self.amount - (self.captured or 0)
 
     @property
     def left_to_refund(self) -> int:
@@ -109,26 +115,27 @@ class SandboxPayments:
         assert isinstance(asked, CaptureArguments)
         if answer := self._answers.get(attempt.key):
             return answer
-        payment = self._find(asked.payment)
+        payment, total = self._find(asked.payment), asked.captured + asked.amount
+        if payment:  # another process may have captured more
+            payment.captured = max(payment.captured or 0, asked.captured)
         if payment is None:
             reason = "unknown payment"
         elif payment.currency != asked.currency:
             reason = f"the payment is in {payment.currency}, not in {asked.currency}"
-        elif payment.voided:
-            reason = "the payment was let go"
-        elif not payment.held or payment.captured:
-            reason = "the payment was captured before"
         elif payment.kind == "action":
             reason = "the customer has not confirmed the payment"
         elif payment.kind == "no_capture":
             reason = "the bank no longer holds the money ready"
-        elif asked.amount > payment.amount:
-            reason = (
-                f"{money(asked.amount, asked.currency)} asked, {money(payment.amount, payment.currency)} held ready"
-            )
+        elif payment.captured not in (asked.captured, total) or not payment.held:
+            reason = "the payment was captured before"
+        elif payment.captured < total and payment.voided:
+            reason = "the payment was let go"
+        elif payment.captured < total and asked.amount > (left := payment.left_to_capture):
+            reason = f"{money(asked.amount, asked.currency)} asked, {money(left, payment.currency)} held ready"
         else:
-            payment.captured = asked.amount
-            return self._answer(attempt, Done(asked.model_dump(include={"amount", "currency", "payment"})))
+            payment.captured, payment.voided = total, payment.voided or asked.final
+            taken = asked.model_dump(include={"amount", "currency", "payment"})
+            return self._answer(attempt, Done({**taken, "total": total, "held": payment.left_to_capture}))
         return self._answer(attempt, Refused({"amount": asked.amount, "payment": asked.payment, "reason": reason}))
 
     async def void(self, attempt: Attempt) -> Answer:
@@ -138,8 +145,10 @@ class SandboxPayments:
         payment = self._find(asked.payment)
         if payment is None:
             reason = "unknown payment"
-        elif not payment.held or payment.captured:
+        elif not payment.held or (payment.captured or 0) > asked.captured:
             reason = "the payment was captured before"
+        elif payment.kind == "no_void":
+            reason = "the bank cannot let the money go"
         else:
             payment.voided = True
             return Done({"payment": asked.payment})
@@ -156,7 +165,7 @@ class SandboxPayments:
             reason = "unknown payment"
         elif payment.currency != asked.currency:
             reason = f"the payment is in {payment.currency}, not in {asked.currency}"
-        elif payment.voided or payment.kind == "action":
+        elif payment.captured == 0 or payment.kind == "action":
             reason = "nothing was taken"
         elif payment.kind == "no_refund":
             reason = "the payment cannot be refunded"
@@ -175,7 +184,7 @@ class SandboxPayments:
                 pass
             case "tok_slow":
                 await asyncio.sleep(self._slowness.total_seconds())
-            case "tok_action" | "tok_no_capture" | "tok_no_refund":
+            case "tok_action" | "tok_no_capture" | "tok_no_void" | "tok_no_refund":
                 kind = asked.method.removeprefix("tok_")
             case "tok_fail_once" if attempt.number > 1:
                 pass

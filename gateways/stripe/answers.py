@@ -58,6 +58,30 @@ class NextAction(BaseModel):
     redirect_to_url: Redirect | None = None
 
 
+class Multicapture(BaseModel):
+    """Whether a card lets what is held be taken in several pieces."""
+
+    status: str
+
+
+class Card(BaseModel):
+    """What is known of the card."""
+
+    multicapture: Multicapture | None = None
+
+
+class Method(BaseModel):
+    """What it was paid with."""
+
+    card: Card | None = None
+
+
+class Charge(BaseModel):
+    """One try at a payment."""
+
+    payment_method_details: Method | None = None
+
+
 class Intent(BaseModel):
     """A payment, from its first attempt to its end."""
 
@@ -66,8 +90,33 @@ class Intent(BaseModel):
     amount: int = Field(ge=0)
     currency: str
     amount_received: int | None = None
+    amount_capturable: int | None = None
+    latest_charge: "Charge | str | None" = None
     next_action: NextAction | None = None
     last_payment_error: Failure | None = None
+
+    @property
+    def received(self) -> int:
+        """What was taken, by now."""
+        if self.amount_received is None and self.status == "succeeded":
+            return self.amount
+        return self.amount_received or 0
+
+    @property
+    def held(self) -> int:
+        """What is held ready still."""
+        if self.status != "requires_capture":
+            return 0
+        return self.amount - self.received if self.amount_capturable is None else self.amount_capturable
+
+    @property
+    def is_taken_in_pieces(self) -> bool:
+        """Whether what is held may be taken in several pieces."""
+        charge = self.latest_charge
+        card = (
+            charge.payment_method_details.card if isinstance(charge, Charge) and charge.payment_method_details else None
+        )
+        return card is not None and card.multicapture is not None and card.multicapture.status == "available"
 
 
 class Refund(BaseModel):

@@ -38,6 +38,7 @@ TRIES = 3
 """How many attempts may end in a decline that may be over in a moment; then it is final."""
 
 _INTENTS = "/payment_intents"
+_IN_PIECES = {"payment_method_options[card][request_multicapture]": "if_available"}
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -58,6 +59,7 @@ class StripePayments:
             "Stripe-Version": settings.api_version,
         }
         self._peer = HttpPeer(f"{settings.url.rstrip('/')}/v1", headers=headers)
+        self._in_pieces = settings.multicapture
         self._way_back = {"return_url": settings.return_url} if settings.return_url else {}
 
     @property
@@ -101,10 +103,11 @@ class StripePayments:
         assert isinstance(asked, CaptureArguments)
         named = {"amount": asked.amount, "payment": asked.payment}
         try:
-            await self._capture(attempt, asked, Deadline(attempt.timeout))
+            captured = await self._capture(attempt, asked, Deadline(attempt.timeout))
         except _Refusal as no:
             return Refused({**named, "reason": str(no)})
-        return Done({**named, "currency": asked.currency})
+        held = in_minor_units(captured.held, asked.currency)
+        return Done({**named, "currency": asked.currency, "total": asked.captured + asked.amount, "held": held})
 
     async def void(self, attempt: Attempt) -> Answer:
         """Let money go that is held ready, or call a payment off that waits for the customer.
@@ -194,6 +197,7 @@ class StripePayments:
             "confirm": "true",
             "capture_method": capture,
             **_metadata(attempt, asked.order),
+            **(_IN_PIECES if self._in_pieces and capture == "manual" else {}),
             **(self._way_back or {"payment_method_types[]": "card"}),
         }
         answer = await self._post(_INTENTS, form, attempt.key, deadline)
@@ -220,53 +224,60 @@ class StripePayments:
             raise NoAnswer(f"{values['reason']} ({values['code']})")
         return Refused(values)
 
-    async def _capture(self, attempt: Attempt, asked: CaptureArguments, deadline: Deadline) -> None:
+    async def _capture(self, attempt: Attempt, asked: CaptureArguments, deadline: Deadline) -> Intent:
         found = await self._found(asked.payment, deadline)
-        amount = _amount(asked.amount, asked.currency, found)
+        amount, total = (
+            _amount(asked.amount, asked.currency, found),
+            _amount(asked.captured + asked.amount, asked.currency),
+        )
+        if found.amount_received == total:
+            return found  # by an earlier attempt whose answer was lost
         match found.status:
-            case "requires_capture" if amount > found.amount:
-                held = money(in_minor_units(found.amount, asked.currency), asked.currency)
+            case "requires_capture" | "succeeded" if found.received != total - amount:
+                raise _Refusal("another amount was captured before")
+            case "requires_capture" if amount > found.held:
+                held = money(in_minor_units(found.held, asked.currency), asked.currency)
                 raise _Refusal(f"{money(asked.amount, asked.currency)} asked, {held} held ready")
             case "requires_capture":
                 pass
-            case "succeeded" if found.amount_received == amount:
-                return
-            case "succeeded" if found.amount_received is not None:
-                raise _Refusal("another amount was captured before")
-            case "canceled":
+            case "canceled" | "succeeded":
                 raise _Refusal("the payment was let go, or held ready for too long")
             case "requires_payment_method" | "requires_confirmation" | "requires_action":
                 raise _Refusal("nothing is held ready")
             case _:
                 raise _unexpected(found)
         form = {"amount_to_capture": str(amount)}
+        if not asked.final and found.is_taken_in_pieces:
+            form["final_capture"] = "false"
         answer = await self._post(f"{_path(asked.payment)}/capture", form, attempt.key, deadline)
         captured = self._agreed(answer, Intent)
-        if captured.status != "succeeded" or captured.amount_received not in (None, amount):
+        if captured.status not in ("succeeded", "requires_capture") or captured.amount_received not in (None, total):
             raise _unexpected(captured)
+        if captured.status == "requires_capture" and "final_capture" not in form:
+            raise _unexpected(captured)
+        return captured
 
     async def _void(self, attempt: Attempt, asked: VoidArguments, deadline: Deadline) -> None:
         found = await self._found(asked.payment, deadline)
+        if found.received and in_minor_units(found.received, found.currency.upper()) != asked.captured:
+            raise _Refusal("the payment was captured before")
         match found.status:
-            case "canceled":
+            case "canceled" | "succeeded":
                 return
-            case "succeeded":
-                raise _Refusal("the payment was captured before")
             case "processing":
                 raise _unexpected(found)
         answer = await self._post(f"{_path(asked.payment)}/cancel", {}, attempt.key, deadline)
-        if (left := self._agreed(answer, Intent)).status != "canceled":
+        left = self._agreed(answer, Intent)
+        if left.status != "canceled" and not (asked.captured and left.status == "succeeded"):
             raise _unexpected(left)
 
     async def _refund(self, attempt: Attempt, asked: RefundArguments, deadline: Deadline) -> Refund:
         found = await self._found(asked.payment, deadline)
         amount = _amount(asked.amount, asked.currency, found)
         match found.status:
-            case "succeeded":
-                pass
             case "processing":
                 raise _unexpected(found)
-            case _:
+            case status if status != "succeeded" and not found.received:
                 raise _Refusal("nothing was taken")
         form = {"payment_intent": asked.payment, "amount": str(amount), **_metadata(attempt, asked.order)}
         refund = self._agreed(await self._post("/refunds", form, attempt.key, deadline), Refund)
@@ -277,7 +288,8 @@ class StripePayments:
         return refund  # one that is pending is on its way; a webhook tells if it does not arrive
 
     async def _found(self, payment: str, deadline: Deadline) -> Intent:
-        answer = await self._peer.request("GET", _path(payment), timeout=deadline.left)
+        shown = {"expand[]": "latest_charge"} if self._in_pieces else None
+        answer = await self._peer.request("GET", _path(payment), params=shown, timeout=deadline.left)
         if answer.status == 404:
             raise _Refusal("unknown payment")
         return self._agreed(answer, Intent)

@@ -34,6 +34,11 @@ class StripeSettings(BaseModel):
         "https://api.stripe.com", description="where Stripe is, or what plays it"
     )
     api_version: str = Field("2025-09-30.clover", description="the version of its API that answers are read by")
+    multicapture: bool = Field(
+        default=False,
+        description="whether Stripe lets this account take what is held in several pieces, which is part of IC+ "
+        "pricing; without it whatever is not taken with the first parcel is let go",
+    )
     return_url: Url | None = Field(
         None,
         description="where banks send customers back to who had to confirm a payment; without it only cards are taken, "

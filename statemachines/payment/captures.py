@@ -128,7 +128,7 @@ def call_off_unconfirmed() -> Iterator[Command]:
 def let_go(payment: Payment) -> Iterator[Command]:
     """Ask the gateway to let go what it holds; the answer comes back as voided or void failed."""
     assert payment.payment is not None
-    yield _let_go(payment, payment.payment)
+    yield _let_go(payment, payment.payment, payment.captured)
     yield Set(attention=None)
 
 
@@ -136,11 +136,11 @@ def let_go(payment: Payment) -> Iterator[Command]:
 def let_go_at_once(payment: Payment, event: Authorized | Captured | CustomerActionRequired) -> Iterator[Command]:
     """Ask the gateway to let go what it just named."""
     yield Set(payment=event.payment)
-    yield _let_go(payment, event.payment)
+    yield _let_go(payment, event.payment, event.total if isinstance(event, Captured) else payment.captured)
 
 
-def _let_go(payment: Payment, name: str) -> Command:
-    return Call(VOID, VoidArguments(payment=name, order=payment.order_id))
+def _let_go(payment: Payment, name: str, captured: int) -> Command:
+    return Call(VOID, VoidArguments(payment=name, order=payment.order_id, captured=captured))
 
 
 def record_release(payment: Payment) -> Iterator[Command]:

@@ -33,6 +33,7 @@ NEW_PAYMENT = {
     "metadata[effect]",
     "return_url",
     "payment_method_types[]",
+    "payment_method_options[card][request_multicapture]",
 }
 
 Json = dict[str, Any]
@@ -63,6 +64,8 @@ class StripeDouble(Peer):
     """Payment, amount, currency: each time that money was really taken."""
     given_back: list[tuple[str, int]] = field(default_factory=list)
     faults: deque[Fault] = field(default_factory=deque)
+    takes_in_pieces: bool = True
+    """Whether cards let what is held be taken in several pieces."""
     bad_moments: int = 0
     """How often the bank of `pm_card_chargeDeclinedProcessingError` will still say so."""
     kept: dict[str, tuple[Any, Says]] = field(default_factory=dict)
@@ -112,7 +115,7 @@ class StripeDouble(Peer):
             case "POST", ["payment_intents", payment, "cancel"]:
                 states = ("requires_payment_method", "requires_capture", "requires_action")
                 intent = self._in(payment, *states)
-                intent["status"] = "canceled"
+                intent |= {"status": "canceled", "amount_capturable": 0}
                 return self._shown(intent)
             case "POST", ["refunds"]:
                 return self._shown(self._refund(form))
@@ -136,6 +139,8 @@ class StripeDouble(Peer):
             "status": "requires_confirmation",
             "amount": int(form["amount"]),
             "amount_received": 0,
+            "amount_capturable": 0,
+            "latest_charge": None,
             "currency": form["currency"],
             "capture_method": form["capture_method"],
             "metadata": {name[9:-1]: value for name, value in form.items() if name.startswith("metadata[")},
@@ -143,6 +148,9 @@ class StripeDouble(Peer):
             "last_payment_error": None,
         }
         self.intents[intent["id"]] = intent
+        if "payment_method_options[card][request_multicapture]" in form:
+            status = "available" if self.takes_in_pieces else "unavailable"
+            intent["latest_charge"] = {"payment_method_details": {"card": {"multicapture": {"status": status}}}}
         return self._confirm(intent, form)
 
     def _confirm(self, intent: Json, form: dict[str, str]) -> Json:
@@ -167,23 +175,34 @@ class StripeDouble(Peer):
     def _approve(self, intent: Json) -> Json:
         intent["next_action"] = None
         if intent["capture_method"] == "manual":
-            intent["status"] = "requires_capture"
+            intent |= {"status": "requires_capture", "amount_capturable": intent["amount"]}
             return intent
         return self._take(intent, intent["amount"])
 
     def _take(self, intent: Json, amount: int) -> Json:
-        intent |= {"status": "succeeded", "amount_received": amount}
+        intent |= {"status": "succeeded", "amount_received": intent["amount_received"] + amount, "amount_capturable": 0}
         self.taken.append((intent["id"], amount, intent["currency"]))
         return intent
 
     def _capture(self, payment: str, form: dict[str, str]) -> Json:
         intent, amount = self._in(payment, "requires_capture"), int(form["amount_to_capture"])
-        if amount > intent["amount"]:
+        left = intent["amount_capturable"] - amount
+        if left < 0:
             raise Refusal(400, code="amount_too_large", message="The requested capture amount is too large.")
-        return self._take(intent, amount)
+        if form.get("final_capture", "true") == "true":
+            return self._take(intent, amount)
+        if not (intent["latest_charge"] and self.takes_in_pieces):
+            raise Refusal(400, param="final_capture", message="Multicapture is not available for this PaymentIntent.")
+        self._take(intent, amount)
+        if left:
+            intent |= {"status": "requires_capture", "amount_capturable": left}
+        return intent
 
     def _refund(self, form: dict[str, str]) -> Json:
-        intent, amount = self._in(form["payment_intent"], "succeeded"), int(form["amount"])
+        intent, amount = (
+            self._in(form["payment_intent"], "succeeded", "requires_capture", "canceled"),
+            int(form["amount"]),
+        )
         left = intent["amount_received"] - sum(sum_ for payment, sum_ in self.given_back if payment == intent["id"])
         if amount > left:
             message = f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left})"

@@ -47,6 +47,7 @@ class Shop:
     unknown: str
     honours_keys: bool = True
     counts_refunds: bool = True
+    takes_in_pieces: bool = True
 
     async def ask(self, effect: Effect, *, key: str = "", number: int = 1, **arguments: Any) -> Answer:
         """Make an attempt, and check that the answer fits the effect's events."""
@@ -117,12 +118,15 @@ async def shop(request: pytest.FixtureRequest) -> AsyncIterator[Shop]:
     with ExitStack() as stack:
         if request.param == "localstripe":
             url = request.getfixturevalue("localstripe")
-            shop = Shop(None, "pm_card_visa", "pm_card_chargeCustomerFail", asking_card(url), "pm_nobody", False, False)
+            shop = Shop(
+                None, "pm_card_visa", "pm_card_chargeCustomerFail", asking_card(url), "pm_nobody", False, False, False
+            )
         else:
             url = stack.enter_context(apart(StripeDouble())).url
             asking = "pm_card_authenticationRequired"
             shop = Shop(None, "pm_card_visa", "pm_card_visa_chargeDeclined", asking, "pm_nobody")
-        shop.gateway = StripePayments(StripeSettings(secret_key=SecretStr(SECRET_KEY), url=url))
+        settings = StripeSettings(secret_key=SecretStr(SECRET_KEY), url=url, multicapture=shop.takes_in_pieces)
+        shop.gateway = StripePayments(settings)
         yield shop
         await shop.gateway.aclose()
 
@@ -135,6 +139,11 @@ def honouring_keys(shop: Shop) -> None:
 def counting_refunds(shop: Shop) -> None:
     if not shop.counts_refunds:
         pytest.skip("not applicable: localstripe gives back more than was taken")
+
+
+def taking_in_pieces(shop: Shop) -> None:
+    if not shop.takes_in_pieces:
+        pytest.skip("not applicable: localstripe takes what it holds in one piece")
 
 
 async def test_carries_out_every_payment_effect(shop: Shop) -> None:
@@ -182,7 +191,53 @@ async def test_takes_nothing_of_a_payment_that_waits_for_the_customer(shop: Shop
 async def test_captures_all_or_a_part_of_what_it_holds(shop: Shop, amount: int) -> None:
     held = await shop.held()
     answer = await shop.ask(CAPTURE, amount=amount, payment=held)
-    assert answer == Done({"amount": amount, "currency": "EUR", "payment": held})
+    assert answer == Done({"amount": amount, "currency": "EUR", "payment": held, "total": amount, "held": 0})
+
+
+async def test_captures_parcel_by_parcel(shop: Shop) -> None:
+    taking_in_pieces(shop)
+    held, taken = await shop.held(), 0
+    for amount, left in [(500, 750), (250, 500), (500, 0)]:
+        asked = {"amount": amount, "final": not left, "captured": taken}
+        taken += amount
+        answer = await shop.ask(CAPTURE, payment=held, **asked)
+        assert answer == Done({"amount": amount, "currency": "EUR", "payment": held, "total": taken, "held": left})
+
+
+async def test_lets_the_rest_go_with_the_last_parcel(shop: Shop) -> None:
+    taking_in_pieces(shop)
+    held = await shop.held()
+    await shop.ask(CAPTURE, amount=500, final=False, payment=held)
+    answer = await shop.ask(CAPTURE, amount=250, captured=500, payment=held)
+    assert (answer.values["total"], answer.values["held"]) == (750, 0)
+    assert isinstance(await shop.ask(CAPTURE, amount=500, captured=750, payment=held), Refused)
+
+
+async def test_captures_no_more_than_is_left(shop: Shop) -> None:
+    taking_in_pieces(shop)
+    held = await shop.held()
+    await shop.ask(CAPTURE, amount=500, final=False, payment=held)
+    answer = await shop.ask(CAPTURE, amount=751, captured=500, payment=held)
+    assert isinstance(answer, Refused)
+    assert answer.values["reason"] == "7.51 EUR asked, 7.50 EUR held ready"
+
+
+async def test_lets_go_what_is_left_and_keeps_what_it_captured(shop: Shop) -> None:
+    taking_in_pieces(shop)
+    held = await shop.held()
+    await shop.ask(CAPTURE, amount=500, final=False, payment=held)
+    for _ in range(2):
+        assert await shop.ask(VOID, payment=held, captured=500) == Done({"payment": held})
+    assert isinstance(await shop.ask(CAPTURE, amount=250, captured=500, payment=held), Refused)
+    assert isinstance(await shop.ask(REFUND, amount=501, payment=held), Refused)
+    assert isinstance(await shop.ask(REFUND, amount=500, payment=held), Done)
+
+
+async def test_finds_captured_what_was_captured_under_another_key(shop: Shop) -> None:
+    honouring_keys(shop)
+    held = await shop.held()
+    answers = [await shop.ask(CAPTURE, amount=1000, payment=held) for _ in range(2)]
+    assert answers[0] == answers[1]
 
 
 async def test_captures_no_more_than_it_holds(shop: Shop) -> None:
@@ -281,7 +336,7 @@ async def test_captures_once_however_often_the_attempt_is_repeated(shop: Shop) -
     honouring_keys(shop)
     held = await shop.held()
     answers = [await shop.ask(CAPTURE, key="eff_again", number=n, amount=1000, payment=held) for n in (1, 2)]
-    assert answers == [Done({"amount": 1000, "currency": "EUR", "payment": held})] * 2
+    assert answers == [Done({"amount": 1000, "currency": "EUR", "payment": held, "total": 1000, "held": 0})] * 2
 
 
 async def test_gives_back_once_however_often_the_attempt_is_repeated(shop: Shop) -> None:

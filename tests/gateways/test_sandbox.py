@@ -3,6 +3,7 @@
 import time
 from datetime import timedelta
 from itertools import count
+from typing import Any
 
 import pytest
 
@@ -14,10 +15,12 @@ from statemachines.payments import (
     CAPTURE,
     CHARGE,
     REFUND,
+    VOID,
     AuthorizeArguments,
     CaptureArguments,
     ChargeArguments,
     RefundArguments,
+    VoidArguments,
 )
 
 SANDBOX = SandboxPayments(slowness=timedelta(seconds=0.05))
@@ -34,8 +37,9 @@ async def authorize(method: str, *, at: SandboxPayments = SANDBOX) -> Answer:
     return await at.authorize(Attempt(f"eff_held_{next(NUMBERS)}", arguments, 1, timedelta(seconds=15)))
 
 
-async def capture(payment: str, *, at: SandboxPayments = SANDBOX) -> Answer:
-    arguments = CaptureArguments(amount=500, currency="EUR", payment=payment, order="ord_1")
+async def capture(payment: str, *, at: SandboxPayments = SANDBOX, **how: Any) -> Answer:
+    asked = {"amount": 500, "currency": "EUR", "payment": payment, "order": "ord_1", **how}
+    arguments = CaptureArguments.model_validate(asked)
     return await at.capture(Attempt(f"eff_captured_{next(NUMBERS)}", arguments, 1, timedelta(seconds=15)))
 
 
@@ -44,7 +48,7 @@ async def refund(payment: str, *, at: SandboxPayments = SANDBOX) -> Answer:
     return await at.refund(Attempt(f"eff_back_{next(NUMBERS)}", arguments, 1, timedelta(seconds=15)))
 
 
-@pytest.mark.parametrize("method", ["tok_approve", "tok_slow", "tok_no_refund", "tok_no_capture"])
+@pytest.mark.parametrize("method", ["tok_approve", "tok_slow", "tok_no_refund", "tok_no_capture", "tok_no_void"])
 async def test_approves_the_amount_that_was_asked(method) -> None:
     answer = await charge(method)
     assert isinstance(answer, Done)
@@ -102,6 +106,24 @@ async def test_takes_nothing_of_a_payment_that_cannot_be_captured() -> None:
     answer = await capture(held.values["payment"])
     assert isinstance(answer, Refused)
     assert CAPTURE.failed.model_validate(dict(answer.values)).amount == 500
+
+
+async def test_lets_nothing_go_of_a_payment_that_cannot_be_let_go() -> None:
+    held = await authorize("tok_no_void")
+    answer = await SANDBOX.void(
+        Attempt("eff_void", VoidArguments(payment=str(held.values["payment"]), order="ord_1"), 1, timedelta(seconds=15))
+    )
+    assert isinstance(answer, Refused)
+    assert VOID.failed.model_validate(dict(answer.values)).reason == "the bank cannot let the money go"
+
+
+async def test_captures_what_another_process_left() -> None:
+    other, held = SandboxPayments(), await authorize("tok_approve")
+    payment = str(held.values["payment"])
+    await capture(payment, final=False)
+    second = await capture(payment, at=other, captured=500, final=False)
+    third = await capture(payment, captured=1000, amount=250)
+    assert [answer.values.get("held") for answer in (second, third)] == [250, 0]
 
 
 async def test_knows_the_payments_of_another_process() -> None:

@@ -288,6 +288,50 @@ async def test_waits_for_a_payment_that_is_still_on_its_way(shop: Shop, effect: 
         await shop.ask(effect, payment=held)
 
 
+# Parcel by parcel
+
+
+def in_pieces(shop: Shop) -> Shop:
+    settings = StripeSettings(secret_key=SecretStr(SECRET_KEY), url=shop.stripe.url, multicapture=True)
+    return Shop(shop.stripe, StripePayments(settings))
+
+
+async def test_lets_the_rest_go_at_once_where_stripe_takes_it_in_one_piece_only(shop: Shop) -> None:
+    held = await shop.payment(AUTHORIZE)
+    answer = await shop.ask(CAPTURE, payment=held, amount=500, final=False)
+    assert (answer.values["amount"], answer.values["held"]) == (500, 0)
+
+
+async def test_lets_the_rest_go_at_once_where_the_card_has_it_so(shop: Shop) -> None:
+    shop.stripe.takes_in_pieces = False
+    pieces = in_pieces(shop)
+    held = await pieces.payment(AUTHORIZE)
+    answer = await pieces.ask(CAPTURE, payment=held, amount=500, final=False)
+    assert (answer.values["amount"], answer.values["held"]) == (500, 0)
+    await pieces.gateway.aclose()
+
+
+async def test_finds_a_parcel_captured_whose_answer_was_lost(shop: Shop) -> None:
+    pieces = in_pieces(shop)
+    held = await pieces.payment(AUTHORIZE)
+    shop.stripe.faults.append(Fault(faults.resets))
+    with pytest.raises(NoAnswer):
+        await pieces.ask(CAPTURE, payment=held, amount=500, final=False)
+    answer = await pieces.ask(CAPTURE, "eff_later", payment=held, amount=500, final=False)
+    assert (answer.values["total"], answer.values["held"]) == (500, 750)
+    assert shop.stripe.taken == [(held, 500, "eur")]
+    await pieces.gateway.aclose()
+
+
+async def test_captures_nothing_where_more_was_captured_than_is_known(shop: Shop) -> None:
+    pieces = in_pieces(shop)
+    held = await pieces.payment(AUTHORIZE)
+    await pieces.ask(CAPTURE, payment=held, amount=500, final=False)
+    answer = await pieces.ask(CAPTURE, "eff_later", payment=held, amount=600)
+    assert answer.values["reason"] == "another amount was captured before"
+    await pieces.gateway.aclose()
+
+
 # Refunds
 
 
