@@ -33,6 +33,7 @@ from statemachines.activity import ActivityPolicy
 from statemachines.approval import ApprovalPolicy
 from statemachines.declaration import Policy
 from statemachines.order import OrderPolicy
+from statemachines.payment import PaymentPolicy
 from statemachines.refund import RefundPolicy
 from statemachines.returns.model import ReturnPolicy
 from statemachines.schedule import TimeZone
@@ -116,6 +117,9 @@ class Settings(BaseSettings):
     keep: Keeping = Keeping()
     order: OrderPolicy = Field(
         OrderPolicy(), description="the figures of orders, as `ORDERLY_ORDER__RETURN_WINDOW=P14D`"
+    )
+    payment: PaymentPolicy = Field(
+        PaymentPolicy(), description="the figures of payments, as `ORDERLY_PAYMENT__HOLD_FOR=P7D`"
     )
     refund: RefundPolicy = Field(
         RefundPolicy(), description="the figures of refunds, as `ORDERLY_REFUND__APPROVAL_ABOVE=100000`"
