@@ -19,7 +19,7 @@ from statemachines.declaration import Actor, Event
 from statemachines.order.events import Undone, UndoPayment, UndoReservation, UndoShipping, UndoTaking
 from statemachines.order.ledger import as_told
 from statemachines.order.model import Order, OrderLine
-from statemachines.order.refunding import give_back, try_refunds_again
+from statemachines.order.refunding import give_back, owe_refunds, try_refunds_again
 from statemachines.order.stocking import give_back_stock
 from statemachines.payment.events import Void
 from statemachines.payment.model import Payment
@@ -99,11 +99,12 @@ def put_back_taken(order: Order, lines: list[OrderLine], stock: dict[str, Stock]
 
 
 def give_money_back(order: Order, actor: Actor, payments: list[Payment], refunds: list[Refund]) -> Iterator[Command]:
-    """Let go what is held, give back what was taken, and ask once more for refunds that failed."""
+    """Let go what is held, give back what was taken without asking anybody, and try failed refunds again."""
     yield Set(undoing=UndoPayment.event_name)
     for payment in payments:
         if payment.asked or payment.held:
             yield Send("payment", payment.id, Void(reason=CALLED_OFF))
+    yield from owe_refunds(refunds)
     yield from try_refunds_again(refunds)
     yield from give_back(order, payments, order.refundable, actor.id, reason=CALLED_OFF)
 

@@ -14,7 +14,7 @@ from statemachines.order.model import Order, OrderLine, worth
 from statemachines.payment.model import Payment
 from statemachines.payment.news import Charged, DisputeClosed
 from statemachines.pieces import Pieces, by_line
-from statemachines.refund.events import Drop, Request, Resume, Retry
+from statemachines.refund.events import Owe, Request, Resume, Retry
 from statemachines.refund.model import Refund
 from statemachines.refund.news import RefundDropped, RefundFailed, RefundReturned
 from statemachines.values import money
@@ -94,15 +94,22 @@ def give_back_late(order: Order, event: Charged, payments: list[Payment]) -> Ite
 
 def try_refunds_again(refunds: list[Refund]) -> Iterator[Command]:
     """Ask once more for what the gateway refused to give back."""
-    yield from (Send("refund", refund.id, Retry()) for refund in refunds if refund.state == "failed")
+    failed = [refund for refund in refunds if refund.state == "failed" and not refund.unanswered]
+    yield from (Send("refund", refund.id, Retry()) for refund in failed)
     yield Set(attention=None)
 
 
+def owe_refunds(refunds: list[Refund]) -> Iterator[Command]:
+    """Give what was only asked for until now without anybody's consent."""
+    asked = [refund for refund in refunds if refund.state in ("requested", "awaiting_approval")]
+    yield from (Send("refund", refund.id, Owe()) for refund in asked)
+
+
 def free_refunds(event: DisputeClosed, refunds: list[Refund]) -> Iterator[Command]:
-    """Let refunds of a payment go on that waited for its dispute, or drop them if the money is gone."""
+    """Let refunds of a payment look again that waited for its dispute: they go on, or end if the money is gone."""
     for refund in refunds:
         if refund.payment_id == event.payment and refund.state == "approved":
-            yield Send("refund", refund.id, Resume() if event.won else Drop(reason="the dispute was lost"))
+            yield Send("refund", refund.id, Resume())
 
 
 def record_refund_failure(order: Order, event: RefundFailed | RefundReturned) -> Iterator[Command]:

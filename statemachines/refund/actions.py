@@ -13,7 +13,6 @@ from statemachines.refund import news
 from statemachines.refund.events import (
     Cancel,
     Clarify,
-    Drop,
     Explain,
     Proceed,
     Refuse,
@@ -98,7 +97,7 @@ def explain(refund: Refund, event: Explain) -> Iterator[Command]:
 def ask_no_longer(refund: Refund) -> Iterator[Command]:
     """Let those who approve go home."""
     assert refund.approval is not None
-    yield Send("approval", refund.approval, approval.Withdraw(reason="the refund is off"))
+    yield Send("approval", refund.approval, approval.Withdraw(reason="the refund no longer needs it"))
 
 
 def note_acceptance(actor: Actor, now: datetime) -> Iterator[Command]:
@@ -109,6 +108,11 @@ def note_acceptance(actor: Actor, now: datetime) -> Iterator[Command]:
 def note_decision(now: datetime) -> Iterator[Command]:
     """Note when it was approved."""
     yield Set(decided_at=now)
+
+
+def become_owed(now: datetime) -> Iterator[Command]:
+    """Note that nobody has to agree any more."""
+    yield Set(owed=True, decided_at=now)
 
 
 def remind_again(now: datetime, policy: RefundPolicy) -> Iterator[Command]:
@@ -244,7 +248,7 @@ def turn_down(refund: Refund, event: Rejected, now: datetime) -> Iterator[Comman
     yield from _end(refund, event.reason, now)
 
 
-def call_off(refund: Refund, event: Cancel | Drop, now: datetime) -> Iterator[Command]:
+def call_off(refund: Refund, event: Cancel, now: datetime) -> Iterator[Command]:
     """Note that it is not wanted any more."""
     yield from _end(refund, event.reason or CALLED_OFF, now)
 

@@ -13,7 +13,7 @@ class Request(Event):
     """An order wants money given back; it has seen to it that so much is there."""
 
     order: Reference
-    called: Name | None = None
+    called: Reference | None = None
     """What people call the order, if it is not its id."""
     payment: Reference
     """The payment of which it is given back."""
@@ -84,13 +84,11 @@ class Proceed(Event):
 
 
 class Resume(Event):
-    """The dispute that it waited for was won."""
+    """The dispute that it waited for is over."""
 
 
-class Drop(Event):
-    """The order no longer wants it, or the dispute that it waited for was lost."""
-
-    reason: Text
+class Owe(Event):
+    """The order was called off, so the shop owes it: nobody has to agree any more."""
 
 
 class Remind(Event):

@@ -22,6 +22,7 @@ from statemachines.refund.actions import (
     ask_gateway,
     ask_no_longer,
     ask_other_approvers,
+    become_owed,
     call_off,
     explain,
     give_up,
@@ -52,9 +53,9 @@ from statemachines.refund.events import (
     Accept,
     Cancel,
     Clarify,
-    Drop,
     Explain,
     Lapse,
+    Owe,
     Proceed,
     Refuse,
     Remind,
@@ -140,7 +141,7 @@ OF_PAYMENT: list[Guard] = [is_of_a_payment_of_the_order]
 AS_APPROVED: list[Guard] = [is_what_was_approved, was_approved_by_others]
 SHOP: list[Guard] = [is_the_shop]
 KNOWN: list[Guard] = [outcome_is_known]
-WAITING = ["requested", "awaiting_approval", "approved"]
+UNDECIDED = ["requested", "awaiting_approval"]
 NOT_GIVEN = ["rejected", "cancelled"]
 BEYOND_RECALL = ["processing", "succeeded", *NOT_GIVEN]
 
@@ -180,6 +181,8 @@ refund = Machine(
         Transition(Approved,       "awaiting_approval", "approved",          AS_APPROVED,                                    [note_decision, proceed]),
         Transition(Rejected,       "awaiting_approval", "cancelled",         [was_withdrawn],                                [turn_down, tell_refused]),
         Transition(Rejected,       "awaiting_approval", "rejected",          [],                                             [turn_down, tell_refused]),
+        Transition(Owe,            "requested",         "approved",          [],                                             [become_owed, proceed]),
+        Transition(Owe,            "awaiting_approval", "approved",          [],                                             [become_owed, ask_no_longer, proceed]),
         Transition(Proceed,        "approved",          "processing",        [no_dispute_stands, enough_is_left],            [ask_gateway]),
         Transition(Proceed,        "approved",          "cancelled",         [no_dispute_stands],                            [give_up, tell_given_up]),
         Transition(Proceed,        "approved",          None,                [],                                             [look_again]),
@@ -210,11 +213,7 @@ refund = Machine(
         Transition(Cancel,         "awaiting_approval", "cancelled",         [may_call_it_off],                              [call_off, ask_no_longer, tell_called_off]),
         Transition(Cancel,         "approved",          "cancelled",         SHOP,                                           [call_off, tell_called_off]),
         Transition(Cancel,         "failed",            "cancelled",         [*SHOP, *KNOWN],                                [call_off, tell_called_off]),
-        Transition(Drop,           ["requested", "approved"], "cancelled",   [],                                             [call_off, tell_called_off]),
-        Transition(Drop,           "awaiting_approval", "cancelled",         [],                                             [call_off, ask_no_longer, tell_called_off]),
-        Transition(Drop,           "failed",            "cancelled",         KNOWN,                                          [call_off, tell_called_off]),
-        Transition(Drop,           "failed",            None),
-        Transition(Drop,           BEYOND_RECALL,       None),
-        Transition(Resume,         ["requested", "awaiting_approval", "failed", *BEYOND_RECALL], None),
+        Transition(Resume,         [*UNDECIDED, "failed", *BEYOND_RECALL], None),
+        Transition(Owe,            ["approved", "failed", *BEYOND_RECALL], None),
     ],
 )  # fmt: skip

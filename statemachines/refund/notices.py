@@ -12,7 +12,7 @@ from statemachines.letters import RefundRefused
 from statemachines.messages import POST_MESSAGE, SEND_MAIL, PostMessage, mail
 from statemachines.payments import Refunded, RefundFailed, RefundReturned
 from statemachines.refund.actions import CALLED_OFF, LOST, SILENCE, asked, second_gift
-from statemachines.refund.events import Cancel, Drop, Refuse, Request
+from statemachines.refund.events import Cancel, Refuse, Request
 from statemachines.refund.model import Refund
 from statemachines.values import money
 
@@ -24,7 +24,7 @@ def tell_refused(refund: Refund, event: Refuse | Rejected) -> Iterator[Command]:
 
 
 @asks(SEND_MAIL)
-def tell_called_off(refund: Refund, event: Cancel | Drop, actor: Actor) -> Iterator[Command]:
+def tell_called_off(refund: Refund, event: Cancel, actor: Actor) -> Iterator[Command]:
     """Tell the customer that it is off, unless they called it off themselves."""
     if actor.id != refund.customer:
         yield from _write(refund, event.reason or CALLED_OFF)

@@ -8,7 +8,7 @@ from statemachines.approval import Approve, Approved, RequestChanges, Withdraw
 from statemachines.declaration import Actor, Role
 from statemachines.letters import RefundRefused
 from statemachines.pieces import Pieces
-from statemachines.refund import Accept, Cancel, Drop, Explain, Refuse, refund
+from statemachines.refund import Accept, Cancel, Explain, Owe, Refuse, refund
 from tests.statemachines.desk import PAYMENT, RETURN, Desk
 from tests.statemachines.office import approver
 from tests.statemachines.shop import ANNA, BEN, MERCHANT, NOON, accepted, refused
@@ -221,6 +221,23 @@ def test_nobody_approves_a_refund_to_themselves():
     assert refused(desk.say(answer)).reason == "'anna' asked for this refund; nobody approves their own"
 
 
+# -- the order is called off
+
+
+def test_once_its_order_is_called_off_nobody_has_to_accept_a_refund():
+    desk = Desk()
+    asked = desk.asked_by_customer(1000)
+    accepted(desk.say(Owe()))
+    assert (asked.state, asked.owed, asked.decided_at) == ("processing", True, NOON)
+
+
+def test_once_its_order_is_called_off_nobody_has_to_approve_a_refund():
+    desk = Desk()
+    asked = desk.asked(60_000)
+    accepted(desk.say(Owe()))
+    assert (asked.state, desk.approval.state) == ("processing", "withdrawn")
+
+
 # -- calling it off
 
 
@@ -248,16 +265,15 @@ def test_the_approval_of_what_is_called_off_is_withdrawn():
 def test_the_customer_is_told_what_the_shop_calls_off():
     desk = Desk()
     desk.asked_by_customer(1000, email="anna@home.example")
-    accepted(desk.say(Drop(reason="the order is off")))
+    accepted(desk.say(Cancel(reason="asked for twice"), MERCHANT))
     (mail,) = desk.mails()
-    assert vars(mail.message)["reason"] == "the order is off"
+    assert vars(mail.message)["reason"] == "asked for twice"
 
 
 def test_what_the_gateway_was_asked_for_is_not_called_off():
     desk = Desk()
     desk.asked()
     assert refused(desk.say(Cancel(), MERCHANT)).guard is None
-    accepted(desk.say(Drop(reason="the order is off")))
     assert (desk.state, desk.heard()) == ("processing", [])
 
 

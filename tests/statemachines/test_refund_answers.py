@@ -7,7 +7,7 @@ import pytest
 from statemachines.declaration import Event
 from statemachines.machine import SYSTEM
 from statemachines.payments import Refunded, RefundFailed, RefundReturned
-from statemachines.refund import Cancel, Clarify, Drop, RefundPolicy, Refuse, Resume, Retry, Settle
+from statemachines.refund import Cancel, Clarify, Owe, RefundPolicy, Refuse, Resume, Retry, Settle
 from statemachines.refund.events import Unanswered
 from tests.statemachines.desk import Desk, Ledger
 from tests.statemachines.shop import ANNA, MERCHANT, NOON, accepted, refused
@@ -56,11 +56,10 @@ def test_what_failed_is_given_in_another_way():
     assert (amounts(desk), desk.heard("payment")[-1]) == ({"refunded": 1000}, "refund_made")
 
 
-@pytest.mark.parametrize(("event", "by"), [(Cancel(), MERCHANT), (Drop(reason="no longer wanted"), SYSTEM)])
-def test_what_failed_may_be_given_up(event, by):
+def test_what_failed_may_be_given_up():
     desk = Desk()
     failed = desk.failed()
-    accepted(desk.say(event, by))
+    accepted(desk.say(Cancel(reason="the customer renounced it"), MERCHANT))
     assert (failed.state, amounts(desk), desk.heard("payment")[-1]) == ("cancelled", {}, "refund_dropped")
 
 
@@ -80,13 +79,6 @@ def test_what_may_have_been_given_is_not_given_twice(event):
     desk.silent()
     assert refused(desk.say(event, MERCHANT)).guard == "outcome_is_known"
     assert desk.asked_of_gateway() == 1
-
-
-def test_an_order_that_no_longer_wants_what_may_have_been_given_is_not_refused():
-    desk = Desk()
-    silent = desk.silent()
-    accepted(desk.say(Drop(reason="no longer wanted")))
-    assert (silent.state, amounts(desk)) == ("failed", {"due": 1000})
 
 
 def test_a_late_answer_counts():
@@ -284,7 +276,7 @@ def test_what_failed_is_not_tried_again_while_the_payment_is_disputed():
 
 
 ANSWERS = [Refunded(amount=1000, currency="EUR", refund="re_1"), RefundFailed(amount=1000, reason="no"), RETURNED]
-REQUESTS = [Drop(reason="no longer wanted"), Resume()]
+REQUESTS = [Owe(), Resume()]
 
 
 def _in(state: str) -> Desk:
