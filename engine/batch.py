@@ -6,7 +6,8 @@ lacked is loaded for all at once, and the pass is made again: deciding costs mic
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
@@ -141,12 +142,11 @@ class Batch:
     def _find_needs(self) -> None:
         """Note what the arrived events need and is not loaded yet."""
         for envelope in self._envelopes:
-            machine = self._registry[envelope.machine]
-            try:
-                entity = self._rows.entity(machine, _id_of(envelope), envelope.event)
-                self._rows.loaded(machine, entity, envelope.event)
-            except (Lacking, NotFound):
-                continue
+            with suppress(Lacking, NotFound):
+                self._need(self._registry[envelope.machine], _id_of(envelope), envelope.event)
+
+    def _need(self, machine: Machine, id: str, event: Event) -> None:  # noqa: A002
+        self._rows.loaded(machine, self._rows.entity(machine, id, event), event)
 
     # -- one arrived event and all that it leads to ----------------------------------------------------------------
 
@@ -189,10 +189,14 @@ class Batch:
             step, taken = steps.popleft(), taken + 1
             if taken > CASCADE_LIMIT:
                 raise CascadeTooLong(f"'{envelope.event.event_name}' led to more than {CASCADE_LIMIT} events")
-            entity = self._rows.entity(step.machine, step.id, step.event)
-            if step is first:
-                check_access(machine, entity, envelope)
-            decision = self._decide(step, entity, outputs)
+            try:
+                entity = self._rows.entity(step.machine, step.id, step.event)
+                if step is first:
+                    check_access(machine, entity, envelope)
+                decision = self._decide(step, entity, outputs)
+            except Lacking:
+                self._look_ahead(steps)
+                raise
             if isinstance(decision, Refused):
                 outputs.journal.take_back()
                 outputs.journal = Journal()
@@ -201,6 +205,12 @@ class Batch:
             answered = answered or (entity, decision)
         assert answered is not None
         return self._committed(first, *answered)
+
+    def _look_ahead(self, steps: Iterable[_Step]) -> None:
+        """Note what the events that wait to be decided need, too, so that it is fetched for all of them at once."""
+        for step in steps:
+            with suppress(Exception):  # as things stand before those decided earlier; what is wrong will show then
+                self._need(step.machine, step.id, step.event)
 
     def _decide(self, step: _Step, entity: Entity, outputs: _Outputs) -> Decision:
         match step.event:

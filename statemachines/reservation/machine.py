@@ -112,7 +112,7 @@ reservation = Machine(
         Transition(Take,          "held",         "taken",        [],                                 [take_pieces]),
         Transition(Take,          "backordered",  "partly_taken", [],                                 [take_pieces]),
         Transition(Take,          PAID,           None),
-        Transition(Release,       ALIVE,          "released",     [gives_all_back],                   [give_back]),
+        Transition(Release,       ALIVE,          "released",     [keeps_so_many, gives_all_back],    [give_back]),
         Transition(Release,       "backordered",  "held",         [keeps_so_many, waits_no_longer],   [give_back]),
         Transition(Release,       "partly_taken", "taken",        [keeps_so_many, waits_no_longer],   [give_back]),
         Transition(Release,       ALIVE,          None,           [keeps_so_many],                    [give_back]),

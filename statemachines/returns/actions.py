@@ -37,8 +37,7 @@ from statemachines.returns.events import (
 from statemachines.returns.guards import sound_pieces
 from statemachines.returns.model import ReturnCase, ReturnLine, ReturnPolicy
 from statemachines.returns.news import ReturnDropped, ReturnSettled
-from statemachines.stock import Stock
-from statemachines.stock.queue import call_next
+from statemachines.stock import Stock, offer
 from statemachines.values import money
 
 NOT_SENT = "the pieces were not sent in time"
@@ -212,7 +211,7 @@ def restock_sound(event: Inspect, lines: list[ReturnLine], stock: dict[str, Stoc
     """Put the sound pieces back on the shelf; whoever waits for such pieces gets them."""
     for sku, pieces in sound_pieces(event, lines).items():
         yield Restock(stock[sku], pieces)
-        yield from call_next(stock[sku], stock)
+        yield from offer(stock[sku])
 
 
 def tell_settled(case: ReturnCase, event: Inspect, actor: Actor) -> Iterator[Command]:

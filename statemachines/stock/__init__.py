@@ -5,6 +5,7 @@ from statemachines.stock.events import (
     Alert,
     Fill,
     Freeze,
+    Offer,
     Open,
     PiecesArrived,
     PiecesAt,
@@ -28,7 +29,7 @@ from statemachines.stock.model import (
     queue_page,
     stock_id,
 )
-from statemachines.stock.queue import leave_queue
+from statemachines.stock.queue import leave_queue, offer
 
 __all__ = [
     "MAIN",
@@ -40,6 +41,7 @@ __all__ = [
     "Fill",
     "Freeze",
     "Location",
+    "Offer",
     "Open",
     "PiecesArrived",
     "PiecesAt",
@@ -55,6 +57,7 @@ __all__ = [
     "choose",
     "free_pieces",
     "leave_queue",
+    "offer",
     "queue_page",
     "shortage",
     "stock",

@@ -36,7 +36,11 @@ class Storeroom:
         """
         self.told("product", None, Create(sku=sku, name=sku, price=100, currency="EUR", on_hand=on_hand))
         for priority, (location, there) in enumerate(elsewhere.items(), 2):
-            self.told("product", sku, OpenLocation(location=location, priority=priority, on_hand=there))
+            self.opens(sku, location, there, priority)
+
+    def opens(self, sku: str, location: str, on_hand: int, priority: int = 1) -> None:
+        """Keep stock of a product elsewhere, too."""
+        self.told("product", sku, OpenLocation(location=location, priority=priority, on_hand=on_hand))
 
     def filled(self, *, patient: bool = False, **quantities: int) -> str:
         """Fill a basket; return its id."""
