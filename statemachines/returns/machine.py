@@ -208,7 +208,7 @@ returns = Machine(
         # What the carrier says of a label that is in use already, or wanted no longer.
         Transition(ShipmentCreated,     PAST_LABEL,  None,         [the_label_is_awaited],                 [keep_label]),
         Transition(ShipmentCreated,     PAST_LABEL,  None,         [],                                     [call_off_late_label]),
-        Transition(ShipmentRefused,     PAST_LABEL,  None),
+        Transition(ShipmentRefused,     PAST_LABEL,  None,         [],                                     [do_without_label]),
         Transition(ShipmentCancelled,   PAST_LABEL,  None),
         Transition(CancellationRefused, PAST_LABEL,  None,         [],                                     [warn_of_parcel]),
     ],
