@@ -11,6 +11,7 @@ from statemachines.payment.events import (
     RefundAsked,
     RefundDropped,
     RefundMade,
+    RefundReturned,
 )
 from statemachines.payment.model import Payment
 from statemachines.values import money
@@ -24,6 +25,11 @@ def record_refund_asked(payment: Payment, event: RefundAsked) -> Iterator[Comman
 def record_refund(payment: Payment, event: RefundMade) -> Iterator[Command]:
     """Note that it was given back."""
     yield from move(payment, refunding=payment.refunding - event.amount, refunded=payment.refunded + event.amount)
+
+
+def take_refund_back(payment: Payment, event: RefundReturned) -> Iterator[Command]:
+    """Note that what was given back is with us again, and still to be given."""
+    yield from move(payment, refunding=payment.refunding + event.amount, refunded=payment.refunded - event.amount)
 
 
 def note_stray_refund(payment: Payment, event: RefundMade) -> Iterator[Command]:

@@ -11,6 +11,7 @@ from statemachines.payment.events import (
     RefundAsked,
     RefundDropped,
     RefundMade,
+    RefundReturned,
 )
 from statemachines.payment.model import Payment
 from statemachines.payments import Authorized, Captured, Charged
@@ -135,6 +136,14 @@ def is_left_to_refund(payment: Payment, event: RefundAsked) -> str | None:
         return None
     asked, left = money(event.amount, payment.currency), money(refundable(payment), payment.currency)
     return f"{asked} asked back, but only {left} of {money(payment.captured, payment.currency)} are left"
+
+
+def was_refunded(payment: Payment, event: RefundReturned) -> str | None:
+    """Refuse to take back what was not given back."""
+    if event.amount <= payment.refunded:
+        return None
+    returned, refunded = money(event.amount, payment.currency), money(payment.refunded, payment.currency)
+    return f"{returned} came back, but {refunded} were given back"
 
 
 def is_being_refunded(payment: Payment, event: RefundMade | RefundDropped) -> str | None:

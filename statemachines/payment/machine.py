@@ -53,6 +53,7 @@ from statemachines.payment.claims import (
     record_refund,
     record_refund_asked,
     record_win,
+    take_refund_back,
 )
 from statemachines.payment.events import (
     Begin,
@@ -67,6 +68,7 @@ from statemachines.payment.events import (
     RefundAsked,
     RefundDropped,
     RefundMade,
+    RefundReturned,
     Retry,
     Settle,
     Unanswered,
@@ -96,6 +98,7 @@ from statemachines.payment.guards import (
     some_stays_held,
     something_is_to_be_taken,
     the_gateway_has_it,
+    was_refunded,
 )
 from statemachines.payment.model import Payment, PaymentPolicy
 from statemachines.payment.notices import (
@@ -246,6 +249,8 @@ payment = Machine(
         Transition(RefundAsked,            [*TAKEN, *IN_PART],                                     None,                 [is_left_to_refund],                     [record_refund_asked]),
         Transition(RefundMade,             [*TAKEN, *IN_PART],                                     None,                 [is_being_refunded],                     [record_refund]),
         Transition(RefundMade,             [*TAKEN, *IN_PART],                                     None,                 [],                                      [note_stray_refund, alert_stray_refund]),
+        Transition(RefundReturned,         [*TAKEN, *IN_PART],                                     None,                 [was_refunded],                          [take_refund_back]),
+        Transition(RefundReturned,         [*TAKEN, *IN_PART],                                     None),
         Transition(RefundDropped,          [*TAKEN, *IN_PART],                                     None,                 [is_being_refunded],                     [drop_refund]),
         Transition(RefundDropped,          [*TAKEN, *IN_PART],                                     None),
 

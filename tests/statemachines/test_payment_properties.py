@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 from statemachines.decision import Accepted
 from statemachines.declaration import Event
 from statemachines.payment import Payment
-from statemachines.payment.events import Capture, Confirm, RefundDropped, RefundMade, Retry, Settle, Void
+from statemachines.payment.events import (
+    Capture,
+    Confirm,
+    RefundDropped,
+    RefundMade,
+    RefundReturned,
+    Retry,
+    Settle,
+    Void,
+)
 from statemachines.payments import (
     CaptureFailed,
     CustomerActionRequired,
@@ -73,6 +82,7 @@ class AnyDay:
             Settle(reason="seen to"),
             till.refund(self.likely()),
             RefundMade(refund="rfd_1", amount=self.likely()),
+            RefundReturned(refund="rfd_1", amount=self.likely()),
             RefundDropped(refund="rfd_1", amount=self.likely()),
             till.claim(self.random.choice([self.likely(), 0]), dispute, self.random.choice(CURRENCIES)),
             till.won(self.likely(), dispute),
