@@ -47,7 +47,7 @@ class Shipment(Entity):
         Index("ix_shipments_tracking", "tracking"),
     )
     owner_column: ClassVar[str | None] = "customer"
-    search_columns: ClassVar[tuple[str, ...]] = ("id", "tracking")
+    search_columns: ClassVar[tuple[str, ...]] = ("id", "order_id", "tracking")
 
     order_id: str = Field(default="", foreign_key="orders.id")
     called: str = Field(default="", max_length=200, description="what people call the order")

@@ -59,6 +59,7 @@ def upgrade() -> None:
     op.create_index("ix_shipments_order_id", "shipments", ["order_id"])
     op.create_index("ix_shipments_customer", "shipments", ["customer", "id"])
     op.create_index("ix_shipments_tracking", "shipments", ["tracking"])
+    op.create_index("ix_shipments_order_id_lower", "shipments", [sa.text("lower(order_id)")])
     op.create_index("ix_shipments_tracking_lower", "shipments", [sa.text("lower(tracking)")])
     op.create_table(
         "shipment_lines",
