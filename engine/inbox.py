@@ -6,14 +6,15 @@ while, until it is clear that nothing will come of it. What became of every row 
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import ScalarSelect
+from sqlalchemy import Connection, ScalarSelect
 from sqlalchemy.exc import SQLAlchemyError
 
 from engine import telemetry
@@ -31,9 +32,9 @@ from engine.envelope import (
     Superseded,
     Unavailable,
 )
-from engine.meanings import Meanings, Verdict
+from engine.meanings import Found, Meanings, Verdict
 from engine.natural import NaturalBatcher
-from gateways.incoming import Reply, Request, Source
+from gateways.incoming import Known, Reply, Request, Source
 from persistence import inbox as rows
 from persistence.bulk import Values
 from persistence.database import CommitUnknown, Database, is_transient
@@ -191,9 +192,9 @@ class Inbox(Chore):
 
     async def _work(self, found: Sequence[Values]) -> int:
         meanings = [self._meanings.of(row) for row in found]
-        effects = await self._effects({meaning.effect for meaning in meanings if isinstance(meaning, Reply)})
+        about = await self._find(meanings)
         results = await asyncio.gather(
-            *(self._settle(row, meaning, effects) for row, meaning in zip(found, meanings, strict=True))
+            *(self._settle(row, meaning, about) for row, meaning in zip(found, meanings, strict=True))
         )
         verdicts = [(row, result) for row, result in zip(found, results, strict=True) if isinstance(result, Verdict)]
         noted = [self._noted(row, verdict) for row, verdict in verdicts]
@@ -205,20 +206,38 @@ class Inbox(Chore):
             telemetry.on_settled(source if source in self._known else "other", status)
         return len(noted) + len(applied)
 
-    async def _effects(self, ids: Collection[str]) -> Mapping[str, Values]:
-        if not ids:
-            return {}
-        found = await self._database.read(lambda c: Store(c).rows(EffectRow, "id", ids, lock=False))
-        return {row["id"]: row for row in found}
+    async def _find(self, meanings: Iterable[Reply | Request | Verdict]) -> Found:
+        """Look for what a batch is about, with one statement for the effects and one for each column of names."""
+        effects: set[str] = set()
+        names: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for meaning in meanings:
+            match meaning:
+                case Reply(effect=effect):
+                    effects.add(effect)
+                case Request(machine=machine, entity_id=Known(column, value)):
+                    names[machine, column].add(value)
+        if not effects and not names:
+            return Found({}, {})
+
+        def look(connection: Connection) -> Found:
+            store = Store(connection)
+            found = store.rows(EffectRow, "id", effects, lock=False) if effects else []
+            entities = {
+                (machine, Known(column, row[column])): row["id"]
+                for (machine, column), values in names.items()
+                for row in store.rows(self._registry[machine].entity, column, values, lock=False)
+            }
+            return Found({row["id"]: row for row in found}, entities)
+
+        return await self._database.read(look)
 
     async def _settle(
-        self, row: Values, meaning: Reply | Request | Verdict, effects: Mapping[str, Values]
+        self, row: Values, meaning: Reply | Request | Verdict, about: Found
     ) -> Committed | Verdict | None:
         """Raise the event that a row asks for; return None if nothing can be said of the row now."""
         if isinstance(meaning, Verdict):
             return meaning
-        effect = effects.get(meaning.effect) if isinstance(meaning, Reply) else None
-        envelope = self._meanings.envelope(row, meaning, effect)
+        envelope = self._meanings.envelope(row, meaning, about)
         if isinstance(envelope, Verdict):
             return envelope
         try:

@@ -9,10 +9,11 @@ from pydantic import ValidationError
 
 from engine import records
 from engine.envelope import Claim, Envelope, Receipt
-from gateways.incoming import Reply, Request, Source, Unroutable
+from gateways.incoming import Known, Reply, Request, Source, Unroutable
 from gateways.port import Done
+from gateways.quoting import quoted
 from persistence.bulk import Values
-from statemachines.declaration import Actor, Event, Role
+from statemachines.declaration import Actor, Effect, Event, Role
 from statemachines.registry import Registry
 
 log = structlog.get_logger("orderly.inbox")
@@ -32,6 +33,16 @@ class Verdict:
     reason: str
     is_early: bool = False
     """Whether it may be otherwise later, so that it is waited for a while."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the rows of a batch are about, as far as there is such a thing."""
+
+    effects: Mapping[str, Values]
+    """The effects that replies are about, by their ids."""
+    entities: Mapping[tuple[str, Known], str]
+    """The ids of entities that the other side names, by their machines and these names."""
 
 
 class Meanings:
@@ -87,24 +98,30 @@ class Meanings:
             return Verdict("refused", "entity_id is missing")
         return Request(name, row["entity_id"], event.model_validate(row["payload"]))
 
-    def envelope(self, row: Values, meaning: Reply | Request, effect: Values | None) -> Envelope | Verdict:
+    def envelope(self, row: Values, meaning: Reply | Request, found: Found) -> Envelope | Verdict:
         """Return the event that a row asks for, ready to be dispatched.
 
         Args:
             row: the row.
             meaning: what it says.
-            effect: the row of the effect that a reply is about, if there is one.
+            found: what it says it of.
         """
         actor, receipt = Actor(f"inbox.{row['source']}", Role.SYSTEM), Receipt(row["seq"])
         if isinstance(meaning, Request):
+            name = meaning.entity_id
+            entity_id = found.entities.get((meaning.machine, name)) if isinstance(name, Known) else name
+            if isinstance(name, Known) and entity_id is None:
+                text = f"no {meaning.machine} has the {name.column} '{quoted(name.value)}'"
+                return Verdict("unroutable", text, is_early=True)
             return Envelope(
                 machine=meaning.machine,
-                id=meaning.entity_id,
+                id=entity_id,
                 event=meaning.event,
                 actor=actor,
                 cause=f"inbox/{row['seq']}",
                 receives=receipt,
             )
+        effect = found.effects.get(meaning.effect)
         if effect is None or effect["destination"] != self._sources[row["source"]].answers:
             return Verdict("unroutable", f"'{row['source']}' has nothing to do with an effect '{meaning.effect}'")
         return self._answer(meaning, effect, actor, receipt)
@@ -117,10 +134,20 @@ class Meanings:
             return Verdict("unknown", f"nobody waits for the answer to {effect['name']}")
         try:
             event = kind.model_validate(dict(reply.answer.values))
+            undone = None if is_done else _taken_back(effect, declared, event)
         except ValidationError as error:
             return Verdict("unroutable", _first_fault(error))
         if records.is_answered(effect, declared):
-            return _answered_before(effect, event)
+            if undone is None:
+                return _answered_before(effect, event)
+            return Envelope(
+                machine=effect["machine"],
+                id=effect["entity_id"],
+                event=undone,
+                actor=actor,
+                cause=effect["id"],
+                receives=receipt,
+            )
         if not is_done and effect["status"] in LIVE:
             return Verdict("refused", f"{effect['id']} is still being tried", is_early=True)
         return Envelope(
@@ -138,6 +165,17 @@ def _first_fault(error: ValidationError) -> str:
     """Say what is wrong with values, without the values."""
     fault = error.errors(include_input=False, include_url=False)[0]
     return ": ".join([*([".".join(map(str, fault["loc"]))] if fault["loc"] else []), fault["msg"]])
+
+
+def _taken_back(effect: Values, declared: Effect, told: Event) -> Event | None:
+    """Return the event by which the other side takes back that it did what was asked; None if it does not."""
+    answer = effect["outcome"] or {}
+    if declared.ok is None or declared.undone is None or effect["error"] is not None:
+        return None
+    if answer.get("event") != declared.ok.event_name:
+        return None
+    values = {**answer, **records.payload(told)}
+    return declared.undone.model_validate({name: values.get(name) for name in declared.undone.model_fields})
 
 
 def _answered_before(effect: Values, told: Event) -> Verdict:

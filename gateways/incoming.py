@@ -26,11 +26,20 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """An entity by the other side's name for it."""
+
+    column: str
+    """Where the entity has that name: a column in which no value stands twice."""
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """Something happened that moves an entity on."""
 
     machine: str
-    entity_id: str | None
+    entity_id: str | Known | None
     """None if the event creates it."""
     event: Event
 

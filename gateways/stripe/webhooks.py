@@ -2,19 +2,22 @@
 
 Every payment and refund that we make carries the id of its effect in its metadata, and a message about it is that
 effect's answer. What was paid or refunded elsewhere, in Stripe's dashboard for example, names no effect: it is kept for
-a person to see.
+a person to see. A dispute names the payment alone.
 """
 
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, Field
 
-from gateways.incoming import Body, Reply, Source, Unroutable
+from gateways.incoming import Body, Known, Reply, Request, Source, Unroutable
 from gateways.port import Done, Refused
 from gateways.quoting import quoted
 from gateways.stripe.amounts import in_minor_units
 from gateways.stripe.answers import Failure, Intent, Refund
 from gateways.stripe.declines import decline
+from statemachines.declaration import Event
+from statemachines.payment.events import Dispute, DisputeLost, DisputeWon
+from statemachines.values import Name
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -27,6 +30,24 @@ class _ToldIntent(Intent):
 
 class _ToldRefund(Refund):
     metadata: dict[str, Any] | None = None
+
+
+class _ToldDispute(BaseModel):
+    id: Name
+    amount: int = Field(ge=0)
+    currency: str
+    payment_intent: Name | None = None
+    reason: str
+    status: str
+
+    @property
+    def our_currency(self) -> str:
+        return self.currency.upper()
+
+    @property
+    def claim(self) -> int:
+        """What the bank took back, in minor units; as long as it only asks, nothing."""
+        return 0 if self.status.startswith("warning") else in_minor_units(self.amount, self.our_currency)
 
 
 class _Data(BaseModel):
@@ -46,9 +67,11 @@ def _succeeded(body: Body) -> Reply | None:
     return _about(intent.metadata, _money(intent, taken, payment=intent.id))
 
 
-def _held_ready(body: Body) -> Reply:
-    """Money is held ready to be taken."""
+def _held_ready(body: Body) -> Reply | None:
+    """Money is held ready to be taken. Where some was taken already, our own capture heard of the rest."""
     intent = _object(body, _ToldIntent)
+    if intent.amount_received:
+        return None
     return _about(intent.metadata, _money(intent, intent.amount_capturable, payment=intent.id))
 
 
@@ -69,6 +92,33 @@ def _refund_moved(body: Body) -> Reply | None:
             reason = f"the refund failed ({quoted(refund.failure_reason or refund.status)})"
             return _about(refund.metadata, Refused({"amount": amount, "reason": reason}))
     return None
+
+
+def _disputed(body: Body) -> Request:
+    """A customer claims money back from the bank."""
+    told = _object(body, _ToldDispute)
+    reason = quoted(told.reason) or "unknown"
+    event = Dispute(dispute=told.id, amount=told.claim, currency=told.our_currency, reason=reason)
+    return _about_payment(told, event)
+
+
+def _decided(body: Body) -> Request | None:
+    """The bank decided on a dispute, or asks no longer."""
+    told = _object(body, _ToldDispute)
+    match told.status:
+        case "won" | "warning_closed":
+            won = DisputeWon(dispute=told.id, amount=told.claim, currency=told.our_currency)
+            return _about_payment(told, won)
+        case "lost":
+            lost = DisputeLost(dispute=told.id, amount=told.claim, currency=told.our_currency)
+            return _about_payment(told, lost)
+    return None
+
+
+def _about_payment(told: _ToldDispute, event: Event) -> Request:
+    if told.payment_intent is None:
+        raise Unroutable("it names no payment")
+    return Request("payment", Known("payment", told.payment_intent), event)
 
 
 def _object(body: Body, model: type[M]) -> M:
@@ -95,6 +145,9 @@ STRIPE = Source(
         "refund.created": _refund_moved,
         "refund.updated": _refund_moved,
         "refund.failed": _refund_moved,
+        "charge.dispute.created": _disputed,
+        "charge.dispute.funds_withdrawn": _disputed,
+        "charge.dispute.closed": _decided,
     },
     answers="payments",
     hidden=frozenset({"client_secret"}),

@@ -67,7 +67,7 @@ class Payment(Entity):
     payment: str | None = Field(default=None, max_length=200, description="the gateway's name for it")
     payment_asked: bool = Field(default=False, description="whether the gateway has not said how it ended")
     payment_url: Annotated[str | None, PRIVATE] = Field(
-        default=None, max_length=2000, description="where the customer has to confirm it first"
+        default=None, max_length=2100, description="where the customer has to confirm it first"
     )
     asked: int = Field(default=0, description="what is asked for and neither held nor taken yet")
     held: int = Field(default=0, description="what the gateway holds ready")

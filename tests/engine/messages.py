@@ -35,6 +35,23 @@ def refund(status: str, effect: str, *, name: str, amount: int = 1250) -> Json:
     return _event("refund.updated", name, about)
 
 
+def dispute(
+    kind: str, payment: str | None, *, status: str = "needs_response", amount: int = 1250, name: str = ""
+) -> Json:
+    """Tell of money that a customer claims back from the bank."""
+    about = {
+        "id": "du_1",
+        "object": "dispute",
+        "amount": amount,
+        "charge": "ch_1",
+        "currency": "eur",
+        "payment_intent": payment,
+        "reason": "product_not_received",
+        "status": status,
+    }
+    return _event(f"charge.dispute.{kind}", name or f"evt_{kind}_{payment}", about)
+
+
 def _event(kind: str, name: str, about: Json) -> Json:
     return {"id": name, "object": "event", "created": 1767614400, "type": kind, "data": {"object": about}}
 

@@ -5,17 +5,21 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from gateways.incoming import Reply, Request, Source, Unroutable
+from gateways.incoming import Known, Reply, Request, Source, Unroutable
 from gateways.port import Done, Refused
 from gateways.stripe.webhooks import STRIPE
 from gateways.tracking import CARRIER
 from statemachines.declaration import Event
 from statemachines.order import Complete, Fulfill
+from statemachines.payment.events import Dispute, DisputeLost, DisputeWon
 from statemachines.payments import Charged, Declined, Refunded, RefundFailed
 from statemachines.returns.events import Depart, Receive
 from statemachines.returns.events import Lose as LoseReturn
 from statemachines.shipment import Deliver, Dispatch, Lose, SendBack
-from tests.engine.messages import Json, intent, parcel, refund
+from tests.engine.messages import Json, dispute, intent, parcel, refund
+
+CLAIM: Any = {"dispute": "du_1", "amount": 1250, "currency": "EUR"}
+QUESTION: Any = {**CLAIM, "amount": 0}
 
 
 def meaning(source: Source, message: Json) -> Reply | Request | None:
@@ -47,6 +51,11 @@ def test_what_was_held_ready_first_is_told_when_it_is_held_and_not_when_it_is_ta
     values = {"amount": 1250, "currency": "EUR", "payment": "pi_1"}
     assert meaning(STRIPE, held) == Reply("eff_1", Done(values))
     assert meaning(STRIPE, paid(1250, "eur", capture_method="manual")) is None
+
+
+def test_what_stays_held_when_some_of_it_is_taken_is_known_already() -> None:
+    held = {"capture_method": "manual", "amount_capturable": 750, "amount_received": 500}
+    assert meaning(STRIPE, intent("amount_capturable_updated", "eff_1", "pi_1", **held)) is None
 
 
 @pytest.mark.parametrize(
@@ -83,6 +92,31 @@ def test_what_names_no_effect_of_ours_is_for_a_person(metadata: Json | None) -> 
     message["data"]["object"]["metadata"] = metadata
     with pytest.raises(Unroutable):
         meaning(STRIPE, message)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "event"),
+    [
+        ("created", "needs_response", Dispute(reason="product_not_received", **CLAIM)),
+        ("funds_withdrawn", "needs_response", Dispute(reason="product_not_received", **CLAIM)),
+        ("created", "warning_needs_response", Dispute(reason="product_not_received", **QUESTION)),
+        ("closed", "won", DisputeWon(**CLAIM)),
+        ("closed", "warning_closed", DisputeWon(**QUESTION)),
+        ("closed", "lost", DisputeLost(**CLAIM)),
+    ],
+)
+def test_a_dispute_moves_the_payment_that_bears_the_name_it_tells(kind: str, status: str, event: Event) -> None:
+    told = meaning(STRIPE, dispute(kind, "pi_1", status=status))
+    assert told == Request("payment", Known("payment", "pi_1"), event)
+
+
+def test_a_dispute_that_is_closed_otherwise_says_nothing() -> None:
+    assert meaning(STRIPE, dispute("closed", "pi_1", status="prevented")) is None
+
+
+def test_a_dispute_that_names_no_payment_is_for_a_person() -> None:
+    with pytest.raises(Unroutable, match="names no payment"):
+        meaning(STRIPE, dispute("created", None))
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def upgrade() -> None:
         sa.Column("method", text(100), nullable=True),
         sa.Column("payment", text(200), nullable=True),
         sa.Column("payment_asked", sa.Boolean(), nullable=False),
-        sa.Column("payment_url", text(2000), nullable=True),
+        sa.Column("payment_url", text(2100), nullable=True),
         amount("asked"),
         amount("held"),
         amount("captured"),
