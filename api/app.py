@@ -30,7 +30,10 @@ def create_app(context: Context, random: Random, limits: Limits) -> Gate:
         random: for request ids.
         limits: what the gate lets through.
     """
+    return Gate(_routes(context), context.keys, context.clock, random, limits)  # type: ignore[arg-type]
 
+
+def _routes(context: Context) -> Litestar:
     def description() -> dict[str, Any]:
         return describe(application, context.registry)
 
@@ -55,7 +58,7 @@ def create_app(context: Context, random: Random, limits: Limits) -> Gate:
         openapi_config=None,
         request_max_body_size=None,  # the gate has seen to it
     )
-    return Gate(application, context.keys, context.clock, random, limits)  # type: ignore[arg-type]
+    return application
 
 
 def _machine_routes(context: Context, machine: Machine) -> Router:

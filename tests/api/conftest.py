@@ -1,15 +1,44 @@
 """What the tests of the HTTP interface share."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import fields
 
 import pytest
+from litestar import Litestar
 
+from api import app
+from api.context import Context
 from orderly.service import Service
 from tests.api.shop import Shop
 from tests.conftest import OpenService
 
 OpenShop = Callable[..., AbstractAsyncContextManager[Shop]]
+
+_made: list[tuple[object, Context, Litestar]] = []
+"""Routes that no test uses: for which machines, what they work with, and they themselves."""
+
+
+@pytest.fixture(autouse=True)
+def shared_routes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Hand a service's parts to routes that another test has made: making them takes longer than most tests."""
+    make, used = app._routes, list[tuple[object, Context, Litestar]]()
+
+    def routes(context: Context) -> Litestar:
+        machines = [(machine.name, machine.policy, machine.transitions) for machine in context.registry]
+        found = next((each for each in _made if each[0] == machines), None)
+        if found is None:
+            found = machines, context, make(context)
+        else:
+            _made.remove(found)
+            for part in fields(Context):
+                object.__setattr__(found[1], part.name, getattr(context, part.name))
+        used.append(found)
+        return found[2]
+
+    monkeypatch.setattr(app, "_routes", routes)
+    yield
+    _made.extend(used)
 
 
 @asynccontextmanager
