@@ -79,6 +79,8 @@ def example_of(schema: Schema, definitions: Mapping[str, Schema], name: str = ""
             return MOMENT if schema.get("format") == "date-time" else schema.get("default", name)
         case "integer":
             return schema.get("default", schema.get("minimum", 0))
+        case "boolean":
+            return schema.get("default", True)
         case _:
             return schema.get("default")
 
