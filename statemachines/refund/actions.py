@@ -151,13 +151,17 @@ def record_success(refund: Refund, event: Refunded, now: datetime) -> Iterator[C
 
 def record_wrong_amount(refund: Refund, event: Refunded) -> Iterator[Command]:
     """Note an answer about another amount: a person has to look what the gateway gave."""
-    given, wanted = money(event.amount, event.currency), money(refund.amount, refund.currency)
-    yield from _fail(refund, f"{given} given back, {wanted} asked", unanswered=True)
+    yield from _fail(refund, wrong_amount(refund, event), unanswered=True)
 
 
-def note_wrong_amount(event: Refunded) -> Iterator[Command]:
+def note_wrong_amount(refund: Refund, event: Refunded) -> Iterator[Command]:
     """Note a late answer about another amount; it is owed as before."""
-    yield Set(unanswered=True, attention=f"{money(event.amount, event.currency)} given back")
+    yield Set(unanswered=True, attention=wrong_amount(refund, event))
+
+
+def wrong_amount(refund: Refund, event: Refunded) -> str:
+    """Say what a person should look at."""
+    return f"{money(event.amount, event.currency)} given back, {money(refund.amount, refund.currency)} asked"
 
 
 def record_failure(refund: Refund, event: RefundFailed) -> Iterator[Command]:
