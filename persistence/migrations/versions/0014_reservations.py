@@ -1,5 +1,7 @@
 """Reservations, stock at several locations, and the queues of those who wait for pieces."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -18,7 +20,7 @@ def text(length: int | None = None) -> sa.types.TypeEngine[str]:
     return sa.String(length).with_variant(sa.String(length, collation="C"), "postgresql")
 
 
-NEW_COLUMNS = {
+NEW_COLUMNS: dict[str, tuple[sa.types.TypeEngine[Any], str]] = {
     "sku": (text(64), "id"),
     "location": (text(32), "'main'"),
     "priority": (sa.BigInteger(), "1"),
