@@ -26,11 +26,11 @@ class Inspected(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     number: LineNumber
-    accepted: Count = 0
+    accepted: Count = Field(default=0, examples=[2])
     """Pieces that are sound: they go back on the shelf."""
-    damaged: Count = 0
+    damaged: Count = Field(default=0, examples=[1])
     """Pieces that can't be sold again; they are refunded by `percent`."""
-    refused: Count = 0
+    refused: Count = Field(default=0, examples=[0])
     """Pieces that are not taken back: not ours, worn, or never arrived."""
     percent: Percent = 100
     """How much of their price the damaged pieces are refunded."""

@@ -103,6 +103,16 @@ async def test_history_is_never_emptied(filled) -> None:
         ("ck_approval_votes_requested_by", vote(person="requested_by")),
         ("ck_approval_votes_requested_by", vote(seat="requested_by")),
         ("ck_approval_votes_choice", vote(choice="'perhaps'")),
+        ("ck_returns_wish", "UPDATE returns SET wish = 'gift'"),
+        ("ck_returns_refund_amount", "UPDATE returns SET refund_amount = 1000000000001"),
+        ("ck_returns_refunds", "UPDATE returns SET refund_due = -1"),
+        ("ck_returns_refunded", "UPDATE returns SET refund_amount = 100, refunded = 60, refund_due = 41"),
+        ("ck_returns_inspected", "UPDATE returns SET inspected_by = NULL"),
+        ("ck_returns_received", "UPDATE returns SET received_at = NULL"),
+        ("ck_return_lines_quantity", "UPDATE return_lines SET quantity = 0"),
+        ("ck_return_lines_found", "UPDATE return_lines SET damaged = -1"),
+        ("ck_return_lines_announced", "UPDATE return_lines SET quantity = 2, accepted = 1, damaged = 1, refused = 1"),
+        ("ck_return_lines_percent", "UPDATE return_lines SET percent = 101"),
     ],
 )
 async def test_no_row_breaks_a_rule_of_the_business(filled, constraint, statement) -> None:
