@@ -215,7 +215,7 @@ payment = Machine(
         Transition(Captured,               "voiding",                                              None,                 [*TOOK, some_stays_held],                [record_capture]),
         Transition(Captured,               [*TAKING, *ENDING],                                     "disputed",           [*TOOK, is_disputed],                    [record_capture, forget_captures]),
         Transition(Captured,               [*TAKING, *ENDING],                                     "captured",           TOOK,                                    [record_capture, forget_captures]),
-        Transition(Captured,               [*OPEN, "voiding"],                                     "failed",             [is_being_taken],                        [record_wrong_capture, alert_wrong_answer]),
+        Transition(Captured,               [*TAKING, *ENDING],                                     "failed",             [more_was_taken],                        [record_wrong_capture, alert_wrong_answer]),
         Transition(Captured,               BEGUN,                                                  None),
         Transition(CaptureFailed,          "capturing",                                            "voiding",            [is_being_taken, is_called_off],         [drop_capture, let_go]),
         Transition(CaptureFailed,          "capturing",                                            "failed",             [is_being_taken],                        [note_refused_capture, alert_refusal]),
