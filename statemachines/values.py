@@ -121,7 +121,7 @@ PaymentToken = Annotated[
 Url = Annotated[
     str,
     Field(
-        pattern=r"^https?://[^\x00-\x20\x7f\s\"<>\\^`{|}]{1,2000}$", examples=["https://carrier.example/track/JD0146"]
+        pattern=r"^https?://[^\x00-\x20\x7f\s\"<>\\^`{|}]{1,1992}$", examples=["https://carrier.example/track/JD0146"]
     ),
 ]
 """An absolute web address, safe to stand in a link."""

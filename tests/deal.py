@@ -56,7 +56,7 @@ def ask(deal: Order, actor: Actor) -> Iterator[Command]:
 
 
 def note_approval(event: ApprovalOpened) -> Iterator[Command]:
-    yield Set(payment=event.approval)
+    yield Set(approval=event.approval)
 
 
 def change(event: Change) -> Iterator[Command]:
@@ -64,17 +64,17 @@ def change(event: Change) -> Iterator[Command]:
 
 
 def ask_anew(deal: Order, event: Change) -> Iterator[Command]:
-    assert deal.payment is not None
-    yield Send("approval", deal.payment, Resubmit(amount=event.total))
+    assert deal.approval is not None
+    yield Send("approval", deal.approval, Resubmit(amount=event.total))
 
 
 def ask_no_longer(deal: Order) -> Iterator[Command]:
-    assert deal.payment is not None
-    yield Send("approval", deal.payment, WithdrawApproval(reason="the deal is off"))
+    assert deal.approval is not None
+    yield Send("approval", deal.approval, WithdrawApproval(reason="the deal is off"))
 
 
 def is_what_was_approved(deal: Order, event: Approved) -> str | None:
-    if (event.approval, event.amount, event.currency) == (deal.payment, deal.total, deal.currency):
+    if (event.approval, event.amount, event.currency) == (deal.approval, deal.total, deal.currency):
         return None
     return f"'{event.approval}' is of {money(event.amount or 0, event.currency or '')}, not of this deal"
 

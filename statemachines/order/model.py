@@ -122,7 +122,7 @@ class OrderLine(SQLModel):
     """Pieces of one product in an order, at the price of the day they were ordered.
 
     Pieces are counted where they are: bought (`quantity`), taken off the order (`removed`), put into parcels
-    (`packed`), gone (`shipped`), arrived (`delivered`), `lost`, on their way back (`coming_back`) and back (`returned`).
+    (`packed`), gone (`shipped`), arrived (`delivered`), `lost`, on their way back (`coming_back`), back (`returned`).
     """
 
     __tablename__ = "order_lines"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from statemachines.carrier import Address
-from statemachines.commands import Change, Command, Send, Set, Spawn
+from statemachines.commands import Change, Command, Restock, Send, Set, Spawn
 from statemachines.order.events import Fulfill, Ship
 from statemachines.order.ledger import moves
 from statemachines.order.model import Order, OrderLine, worth
@@ -14,6 +14,7 @@ from statemachines.pieces import NamedPieces, Pieces, by_line
 from statemachines.shipment.events import Prepare
 from statemachines.shipment.news import ShipmentCancelled as Unsent
 from statemachines.shipment.news import ShipmentDelivered, ShipmentLost, ShipmentReturned, ShipmentSent
+from statemachines.stock import Stock
 
 # -- only if ------------------------------------------------------------------------------------------------------
 
@@ -188,6 +189,12 @@ def count_unsent(order: Order, event: Unsent, lines: list[OrderLine]) -> Iterato
     """Note which pieces wait to be packed again."""
     yield from _count(lines, event.lines, packed=-1)
     yield from _count_parcel(order, event)
+
+
+def restock_found(event: ShipmentReturned, lines: list[OrderLine], stock: dict[str, Stock]) -> Iterator[Command]:
+    """Put pieces of an order that was called off on the shelf, which were thought lost then."""
+    found = by_line(event.lines)
+    yield from (Restock(stock[line.sku], found[line.number]) for line in lines if found[line.number])
 
 
 def _count(lines: list[OrderLine], pieces: Iterable[Pieces], **each: int) -> Iterator[Command]:

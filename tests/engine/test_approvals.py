@@ -197,7 +197,7 @@ async def waiting_deal(shop: Shop) -> tuple[str, str]:
     """Offer a deal that waits for approval; return its name and the approval's."""
     offered = committed(await shop.tell("deal", None, Offer(customer="anna", total=5000))).id
     committed(await shop.tell("deal", offered, Ask()))
-    return offered, str((await shop.row("deal", offered))["payment"])
+    return offered, str((await shop.row("deal", offered))["approval"])
 
 
 async def test_an_entity_hears_of_its_approval_in_the_same_transaction(database_url, clock) -> None:

@@ -14,7 +14,7 @@ from statemachines.commands import Add, Command, Release, Send, Set, Spawn
 from statemachines.declaration import NEW, Actor, Event, Load, Role, State, Transition
 from statemachines.machine import Machine
 from statemachines.order import Order, OrderLine
-from statemachines.order.machine import own_id
+from statemachines.order.needs import own_id
 from statemachines.registry import Registry
 from statemachines.stock import Stock
 

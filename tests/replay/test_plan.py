@@ -6,7 +6,8 @@ import pytest
 from orderly.replay.lines import BadFile
 from orderly.replay.plan import make_plan
 from orderly.replay.steps import Outcome
-from statemachines.order import Create, LineReturned, Return
+from statemachines.order import Create, Return
+from statemachines.pieces import Pieces
 from statemachines.order import OrderPolicy as Policy
 from statemachines.product import Create as Open
 from statemachines.stock import Adjust
@@ -92,8 +93,8 @@ def test_credits_are_matched_first_in_first_out_and_may_split() -> None:
     plan = make_plan([SALE, second, credit])
     returns = {step.key: step.event for step in plan.steps if isinstance(step.event, Return)}
     assert [event.lines for event in returns.values()] == [
-        (LineReturned(number=1, quantity=10),),
-        (LineReturned(number=1, quantity=2),),
+        (Pieces(number=1, quantity=10),),
+        (Pieces(number=1, quantity=2),),
     ]
     parts = [part for part in plan.parts if part.line == credit.number]
     assert [(part.quantity, part.steps) for part in parts] == [

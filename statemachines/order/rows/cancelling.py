@@ -53,6 +53,7 @@ from statemachines.order.shipping import (
     everything_arrived,
     everything_left,
     nothing_is_delivered,
+    restock_found,
     some_are_delivered,
     something_left,
 )
@@ -139,6 +140,8 @@ CANCELLING = [
     Transition(Charged,                "cancelled",          None,                       [],                                                   [record, give_back_late]),
     Transition(Authorized,             "cancelled",          None,                       [],                                                   [record, let_go_late]),
     Transition(ShipmentSent,           "cancelled",          None,                       [],                                                   [count_sent]),
+    Transition(ShipmentReturned,       "cancelled",          None,                       [],                                                   [count_back, restock_found]),
+    Transition(ShipmentLost,           "cancelled",          None,                       [],                                                   [count_lost]),
     Transition(ShipmentDelivered,      "cancelled",          None,                       [],                                                   [count_delivered]),
     # -- going on
     Transition(Resume,                 "cancellation_failed", "delivered",               [nothing_is_undone, everything_arrived],              [resume]),
