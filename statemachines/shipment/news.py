@@ -2,7 +2,7 @@
 
 Its pieces belong to the shipment from `Prepare` until it is delivered, lost, back or cancelled. It is told either that
 it was cancelled, or that it was sent and then how that ended; one that was lost may turn up and end again. A recall is
-answered once: it is cancelled, returned, or the recall is refused.
+answered once: by how the shipment ends, or by a refusal.
 """
 
 from pydantic import Field

@@ -34,16 +34,14 @@ def tell_sent(shipment: Shipment, lines: list[ShipmentLine]) -> Iterator[Command
 
 
 def tell_delivered(shipment: Shipment, lines: list[ShipmentLine]) -> Iterator[Command]:
-    """Tell the order that it arrived, and that it can't be called back."""
+    """Tell the order that it arrived; whoever called it back knows by that."""
     was_lost = shipment.state == "lost"
     yield _tell(shipment, news.ShipmentDelivered(shipment=shipment.id, lines=_pieces(lines), was_lost=was_lost))
-    yield from _refuse_recall(shipment, lines, DELIVERED)
 
 
 def tell_lost(shipment: Shipment, lines: list[ShipmentLine]) -> Iterator[Command]:
-    """Tell the order that it is lost, and that it can't be called back."""
+    """Tell the order that it is lost; whoever called it back knows by that."""
     yield _tell(shipment, news.ShipmentLost(shipment=shipment.id, lines=_pieces(lines)))
-    yield from _refuse_recall(shipment, lines, LOST)
 
 
 def tell_back(shipment: Shipment, lines: list[ShipmentLine]) -> Iterator[Command]:
@@ -59,7 +57,8 @@ def tell_off(shipment: Shipment, lines: list[ShipmentLine]) -> Iterator[Command]
 
 def tell_recall_refused(shipment: Shipment, event: CancellationRefused, lines: list[ShipmentLine]) -> Iterator[Command]:
     """Tell the order, if it asked, why the carrier does not call it back."""
-    yield from _refuse_recall(shipment, lines, event.reason)
+    if shipment.recalled:
+        yield _refusal(shipment, lines, event.reason)
 
 
 def tell_nobody_to_ask(shipment: Shipment, lines: list[ShipmentLine]) -> Iterator[Command]:
@@ -70,11 +69,6 @@ def tell_nobody_to_ask(shipment: Shipment, lines: list[ShipmentLine]) -> Iterato
 def tell_too_late(shipment: Shipment, lines: list[ShipmentLine]) -> Iterator[Command]:
     """Tell the order that the parcel has come to its end."""
     yield _refusal(shipment, lines, DELIVERED if shipment.state == "delivered" else LOST)
-
-
-def _refuse_recall(shipment: Shipment, lines: list[ShipmentLine], reason: str) -> Iterator[Command]:
-    if shipment.recalled:
-        yield _refusal(shipment, lines, reason)
 
 
 def _refusal(shipment: Shipment, lines: list[ShipmentLine], reason: str) -> Command:
