@@ -35,6 +35,7 @@ from statemachines.declaration import Policy
 from statemachines.order import OrderPolicy
 from statemachines.payment import PaymentPolicy
 from statemachines.refund import RefundPolicy
+from statemachines.reservation import ReservationPolicy
 from statemachines.returns.model import ReturnPolicy
 from statemachines.schedule import TimeZone
 from statemachines.shipment import ShipmentPolicy
@@ -136,6 +137,9 @@ class Settings(BaseSettings):
     )
     returns: ReturnPolicy = Field(
         ReturnPolicy(), description="the figures of returns, as `ORDERLY_RETURNS__SEND_WITHIN=P14D`"
+    )
+    reservation: ReservationPolicy = Field(
+        ReservationPolicy(), description="the figures of reservations, as `ORDERLY_RESERVATION__REMIND_AFTER=P7D`"
     )
     activity: ActivityPolicy = Field(
         ActivityPolicy(), description="the figures of customers' activity, as `ORDERLY_ACTIVITY__REWARD_PRODUCTS=0`"

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from engine.clock import VirtualClock
-from statemachines.product import Create, Discontinue
+from statemachines.product import Create, Discontinue, OpenLocation
 from statemachines.stock import Receive, SetReorderLevel
 from tests.conftest import OpenService
 from tests.engine.shop import Shop, committed
@@ -61,6 +61,17 @@ async def test_the_shop_is_told_once_until_there_is_enough_again(office: Office)
     await office.paid(MUG=3)
     await office.service.advance(3 * HOUR)
     assert office.posts()[1:] == ["Running out:\n• Mug (MUG): 5 left, reorder level 5"]
+
+
+async def test_each_location_is_told_of_by_itself(office: Office) -> None:
+    await office.stocks("MUG", 50)
+    opened = OpenLocation(location="berlin", on_hand=3, reorder_level=4)
+    committed(await office.tell("product", "MUG", opened))
+    await office.service.advance(2 * HOUR)
+
+    assert office.posts() == ["Running out:\n• Mug (MUG@berlin): 3 left, reorder level 4"]
+    assert (await office.row("stock", "MUG@berlin"))["alerted_at"] is not None
+    assert (await office.row("stock", "MUG"))["alerted_at"] is None
 
 
 async def test_of_what_is_no_longer_sold_nobody_is_told(office: Office) -> None:

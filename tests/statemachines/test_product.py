@@ -5,9 +5,10 @@ from pydantic import ValidationError
 
 from statemachines.commands import Send, Spawn
 from statemachines.declaration import Role
-from statemachines.product import Create, Discontinue, Relist, Rename, Reprice, open_stock, retire_stock
-from statemachines.stock import Freeze, Open, Retire, Unfreeze
+from statemachines.product import Create, Discontinue, OpenLocation, Relist, Rename, Reprice, open_stock, retire_stock
+from statemachines.stock import MAX_LOCATIONS, Freeze, Open, Retire, Unfreeze, stock_id
 from tests.statemachines.shop import Shop, accepted, refused
+from tests.statemachines.storeroom import Storeroom
 
 
 @pytest.fixture
@@ -77,6 +78,45 @@ def test_retiring_is_asked_of_the_stock_by_an_event(shop: Shop):
     assert list(retire_stock([shop.stock("MUG")])) == [Send("stock", "MUG", Retire())]
 
 
+def test_a_product_may_have_stock_elsewhere(shop: Shop):
+    opened = OpenLocation(location="berlin", priority=2, on_hand=4, reorder_level=1)
+    accepted(shop.tell(shop.product("MUG"), opened))
+    stock = shop.stock("MUG@berlin")
+
+    assert (stock.sku, stock.location, stock.priority) == ("MUG", "berlin", 2)
+    assert (stock.on_hand, stock.reorder_level, stock.state) == (4, 1, "stocked")
+
+
+@pytest.mark.parametrize("location", ["main", "berlin"])
+def test_a_location_is_opened_once(location: str):
+    room = Storeroom()
+    room.sells("MUG", 1, berlin=1)
+
+    refusal = room.why("product", "MUG", OpenLocation(location=location))
+    assert refusal.endswith(f"stock '{stock_id('MUG', location)}' exists already")
+
+
+def test_a_product_has_so_many_locations_and_no_more():
+    room = Storeroom()
+    room.sells("MUG", **{f"l{number}": 1 for number in range(MAX_LOCATIONS - 1)})
+
+    reason = "a product has stock at 20 locations at most"
+    assert room.why("product", "MUG", OpenLocation(location="rome")) == reason
+
+
+def test_a_discontinued_product_retires_its_stock_everywhere():
+    room = Storeroom()
+    room.sells("MUG", 1, berlin=1)
+    room.told("stock", "MUG@berlin", Freeze())
+
+    room.told("product", "MUG", Discontinue())
+    assert {room.stock(name).state for name in ("MUG", "MUG@berlin")} == {"retired"}
+    assert "takes no 'open_location'" in room.why("product", "MUG", OpenLocation(location="rome"))
+
+    room.told("product", "MUG", Relist())
+    assert {room.stock(name).state for name in ("MUG", "MUG@berlin")} == {"frozen"}
+
+
 def test_a_discontinued_product_is_not_discontinued_twice(shop: Shop):
     accepted(shop.tell(shop.product("MUG"), Discontinue()))
 
@@ -94,6 +134,6 @@ def test_a_product_with_wrong_figures_is_not_an_event_at_all(wrong):
         Create(**{"sku": "MUG", "name": "Mug", "price": 1250, "currency": "EUR", **wrong})
 
 
-@pytest.mark.parametrize("event", [Create, Reprice, Rename, Discontinue, Relist])
+@pytest.mark.parametrize("event", [Create, OpenLocation, Reprice, Rename, Discontinue, Relist])
 def test_only_merchants_run_the_catalogue(event):
     assert event.raised_by == {Role.MERCHANT}

@@ -6,10 +6,24 @@ from pydantic import ValidationError
 from statemachines.commands import Commit, Release, Reserve, Restock, StockMovement
 from statemachines.declaration import Role
 from statemachines.machine import SYSTEM
-from statemachines.order import Cancel, Pay
 from statemachines.registry import MACHINES
-from statemachines.stock import MAX_ON_HAND, Adjust, Alert, Freeze, Open, Receive, SetReorderLevel, Stock, Unfreeze
+from statemachines.stock import (
+    MAX_ON_HAND,
+    Adjust,
+    Alert,
+    Freeze,
+    Offer,
+    Open,
+    Receive,
+    SetPriority,
+    SetReorderLevel,
+    Stock,
+    Unfreeze,
+    stock_id,
+)
+from statemachines.transaction import Happened
 from tests.statemachines.shop import MERCHANT, Shop, accepted, refused
+from tests.statemachines.storeroom import Storeroom
 
 
 @pytest.fixture
@@ -122,23 +136,27 @@ def test_promised_pieces_make_a_stock_low(shop: Shop):
 
 
 @pytest.mark.parametrize("how", ["delivery", "find", "release", "restock", "lower level"])
-def test_once_there_is_enough_again_the_shop_is_told_anew(low: Shop, how: str):
+def test_once_there_is_enough_again_the_shop_is_told_anew(how: str):
+    room = Storeroom()
+    room.sells("MUG", 10)
+    order = room.paid(MUG=4) if how == "restock" else room.filled(MUG=4)
+    room.told("stock", "MUG", SetReorderLevel(reorder_level=6))
+    room.world.given("stock", "MUG", Alert())
+    assert room.stock("MUG").alerted_at == room.world.now
+
     match how:
         case "delivery":
-            accepted(low.tell(low.stock(), Receive(quantity=1)))
+            room.receives("MUG", 1)
         case "find":
-            accepted(low.tell(low.stock(), Adjust(difference=1, reason="found")))
+            room.told("stock", "MUG", Adjust(difference=1, reason="found"))
         case "release":
-            accepted(low.tell(low.orders[0], Cancel(), MERCHANT))
+            room.puts_back(order)
         case "restock":
-            order = low.orders[0]
-            accepted(low.tell(order, Pay(method="tok_approve")))
-            accepted(low.charged(order))
-            accepted(low.tell(order, Cancel(), MERCHANT))
+            room.brings_back(order, MUG=1)
         case "lower level":
-            accepted(low.tell(low.stock(), SetReorderLevel(reorder_level=5)))
+            room.told("stock", "MUG", SetReorderLevel(reorder_level=5))
 
-    assert (low.stock().is_low, low.stock().alerted_at) == (False, None)
+    assert (room.stock("MUG").is_low, room.stock("MUG").alerted_at) == (False, None)
 
 
 def test_a_stock_that_stays_low_is_not_told_of_anew(low: Shop):
@@ -160,3 +178,79 @@ def test_a_customer_does_not_see_the_stock():
     assert Role.CUSTOMER not in MACHINES["stock"].readers
     assert Open.raised_by == frozenset()
     assert {Receive.raised_by, Adjust.raised_by, Freeze.raised_by} == {frozenset({Role.MERCHANT})}
+
+
+# -- several locations
+
+
+@pytest.fixture
+def room() -> Storeroom:
+    """Three mugs are at the main location and two in Berlin."""
+    room = Storeroom()
+    room.sells("MUG", 3, berlin=2)
+    return room
+
+
+def test_each_location_has_its_own_pieces(room: Storeroom):
+    room.receives("MUG@berlin", 4)
+    room.told("stock", "MUG", Adjust(difference=-1, reason="broken"))
+
+    assert (room.stock("MUG").on_hand, room.stock("MUG@berlin").on_hand) == (2, 6)
+
+
+def test_each_location_is_low_by_itself(room: Storeroom):
+    room.told("stock", "MUG@berlin", SetReorderLevel(reorder_level=2))
+
+    assert (room.stock("MUG").is_low, room.stock("MUG@berlin").is_low) == (False, True)
+
+
+def test_pieces_kept_for_an_order_make_their_location_low(room: Storeroom):
+    room.filled(MUG=3)
+
+    assert (room.stock("MUG").is_low, room.stock("MUG@berlin").is_low) == (True, False)
+
+
+def test_each_location_is_frozen_by_itself(room: Storeroom):
+    room.told("stock", "MUG", Freeze(reason="stocktake"))
+
+    assert room.lines(room.filled(MUG=1)) == {"MUG@berlin": 1}
+
+
+def test_the_merchant_chooses_which_location_is_asked_first(room: Storeroom):
+    room.told("stock", "MUG", SetPriority(priority=9))
+
+    assert room.lines(room.filled(MUG=2)) == {"MUG@berlin": 2}
+
+
+def test_the_main_stock_says_how_many_pieces_are_waited_for(room: Storeroom):
+    room.waits(MUG=7)
+    room.waits(MUG=3)
+
+    assert (room.stock("MUG").waiting, room.stock("MUG@berlin").waiting) == (5, 0)
+
+
+def test_a_delivery_that_nobody_waits_for_is_one_event(room: Storeroom):
+    outcome = room.tell("stock", "MUG@berlin", Receive(quantity=1))
+
+    assert isinstance(outcome, Happened)
+    assert [step.event.event_name for step in outcome.steps] == ["receive"]
+
+
+def test_pieces_that_came_back_are_offered_right_after(room: Storeroom):
+    room.waits(MUG=6)
+    outcome = room.world.raise_("stock", "MUG", Offer())
+
+    assert isinstance(outcome, Happened)
+    assert len(outcome.steps) == 1
+    due = next(timer for timer in room.world.timers if timer.machine == "stock")
+    assert (due.event, due.due_at) == ("fill", room.world.now)
+
+
+def test_main_stocks_are_named_by_the_sku_and_others_by_their_location_too():
+    assert (stock_id("MUG", "main"), stock_id("MUG", "berlin")) == ("MUG", "MUG@berlin")
+
+
+@pytest.mark.parametrize("location", ["", "a b", "a@b", "-berlin", "x" * 33])
+def test_a_location_has_a_plain_name(location: str):
+    with pytest.raises(ValidationError):
+        Open(sku="MUG", location=location)
