@@ -22,7 +22,7 @@ from statemachines.stock import (
     stock_id,
 )
 from statemachines.transaction import Happened
-from tests.statemachines.shop import MERCHANT, Shop, accepted, refused
+from tests.statemachines.shop import Shop, accepted, refused
 from tests.statemachines.storeroom import Storeroom
 
 
