@@ -26,6 +26,7 @@ from statemachines.letters import (
     OrderConfirmed,
     OrderDelivered,
     OrderShipped,
+    PaymentActionRequired,
     PaymentFailed,
     PaymentReminder,
     ProductReminder,
@@ -71,6 +72,11 @@ EXAMPLES: list[tuple[Template, str, list[str]]] = [
         PaymentFailed(order="ord_1", amount=1900, currency="EUR", reason="insufficient funds", tries_left=0),
         "The payment for your order ord_1 failed",
         ["The order is off"],
+    ),
+    (
+        PaymentActionRequired(order="A-17", amount=1900, currency="EUR", url="https://bank.example/c?a=1&b=2"),
+        "Confirm the payment for your order A-17",
+        ["19.00 EUR", "https://bank.example/c?a=1", "do not confirm it"],
     ),
     (
         OrderShipped(order="ord_1", tracking="JD0146", tracking_url="https://carrier.example/t?a=1&b=2"),
