@@ -160,8 +160,9 @@ def take_off_unavailable(order: Order, lines: list[OrderLine]) -> Iterator[Comma
 
 
 def order_the_same(order: Order, event: Reorder, lines: list[OrderLine]) -> Iterator[Command]:  # noqa: ARG001
-    """Place a draft of the same pieces for the same customer."""
-    wanted = tuple(LineAsked(sku=line.sku, quantity=line.quantity) for line in lines)
+    """Place a draft of the same pieces for the same customer, without those that were taken off."""
+    left = [(line.sku, line.quantity - line.removed) for line in lines]
+    wanted = tuple(LineAsked(sku=sku, quantity=quantity) for sku, quantity in left if quantity)
     yield Spawn(
         "order",
         Create.model_validate(

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 from statemachines.commands import Command, Send, Set, Spawn
 from statemachines.declaration import Actor, Role
 from statemachines.order import events
-from statemachines.order.basket import unavailable_worth
+from statemachines.order.basket import changed_total, unavailable_worth
 from statemachines.order.ledger import as_told, moves
 from statemachines.order.model import Order, OrderLine, worth
 from statemachines.payment.model import Payment
 from statemachines.payment.news import Charged, DisputeClosed
 from statemachines.pieces import Pieces, by_line
+from statemachines.product import Product
 from statemachines.refund.events import Owe, Request, Resume, Retry
 from statemachines.refund.model import Refund
 from statemachines.refund.news import RefundDropped, RefundFailed, RefundReturned
@@ -52,9 +53,13 @@ def no_more_than_taken(order: Order, event: events.Refund, lines: list[OrderLine
     )
 
 
-def has_refund_due(order: Order) -> str | None:
+def has_refund_due(order: Order, refunds: list[Refund]) -> str | None:
     """Refuse if nothing is owed that the gateway refused to give back."""
-    return None if order.refund_due else "no refund has failed"
+    if not order.refund_due:
+        return "no refund has failed"
+    if any(_may_be_tried_again(refund) for refund in refunds):
+        return None
+    return "the gateway has not said whether it gave the money back; look there, and clarify the refund"
 
 
 # -- then ---------------------------------------------------------------------------------------------------------
@@ -71,9 +76,25 @@ def ask_refund(
     )
 
 
-def give_back_excess(order: Order, payments: list[Payment], actor: Actor) -> Iterator[Command]:
-    """Give back what was taken beyond the total."""
-    yield from give_back(order, payments, order.covered - order.total, actor.id, reason="the order costs less")
+def give_back_excess(
+    order: Order,
+    event: events.Edit,
+    lines: list[OrderLine],
+    products: dict[str, Product],
+    payments: list[Payment],
+    actor: Actor,
+) -> Iterator[Command]:
+    """Give back what was taken beyond the changed order's total."""
+    excess = order.covered - changed_total(order, event, lines, products)
+    yield from give_back(order, payments, min(excess, order.refundable), actor.id, reason="the order costs less")
+
+
+def give_back_overpaid(order: Order, event: Charged, payments: list[Payment]) -> Iterator[Command]:
+    """Give back what a payment took beyond the total, because the order changed or was paid otherwise meanwhile."""
+    told = as_told(order, event)
+    mine = [payment for payment in payments if payment.id == event.payment]
+    excess = min(told.refundable - told.total, event.amount)
+    yield from give_back(told, mine, excess, "system", reason="the order is paid already")
 
 
 def give_back_unavailable(
@@ -179,6 +200,11 @@ def give_back(
         )
     if amount > left:
         yield Set(refunding=order.refunding + amount - left)
+
+
+def _may_be_tried_again(refund: Refund) -> bool:
+    """Tell whether the gateway refused it; what it never answered about it may have given."""
+    return refund.state == "failed" and not refund.unanswered
 
 
 def _amount_asked(order: Order, event: events.Refund, lines: list[OrderLine]) -> int:

@@ -8,6 +8,7 @@ from statemachines.order.paying import note_dispute, note_lapse, note_stuck, rec
 from statemachines.order.refunding import (
     ask_refund,
     free_refunds,
+    give_back_overpaid,
     has_refund_due,
     names_one_measure,
     no_more_than_taken,
@@ -56,7 +57,7 @@ GOOD_REFUND: list[Guard] = [names_one_measure, refunds_lines_it_has, no_more_tha
 SETTLING = [
     #          event                   from                  to                          only if                                               then
     # -- money, and news of it at any time
-    Transition(Charged,                LATER,                None,                       [],                                                   [record_payment]),
+    Transition(Charged,                LATER,                None,                       [],                                                   [record_payment, give_back_overpaid]),
     Transition(Authorized,             LATER,                None,                       [],                                                   [record_payment]),
     Transition(Declined,               [*IN_WORK[:-1], *OUT, *ARRIVED, "cancelled"], None, [],                                                 [record]),
     Transition(Released,               [*IN_WORK[1:], *OUT, *ARRIVED], None,             [],                                                   [note_lapse, alert_attention]),

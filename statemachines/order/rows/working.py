@@ -40,7 +40,7 @@ from statemachines.order.notices import (
     tell_to_pay_more,
 )
 from statemachines.order.paying import count_decline, covers_total, leaves_that_to_pay, note_lapse, pay, record_payment
-from statemachines.order.refunding import give_back_excess, give_back_unavailable
+from statemachines.order.refunding import give_back_excess, give_back_overpaid, give_back_unavailable
 from statemachines.order.shipping import nothing_is_packed
 from statemachines.order.stocking import added_in_stock, move_changed_stock
 from statemachines.payment.news import Authorized, Charged, Declined, Released
@@ -67,7 +67,7 @@ WORKING = [
     Transition(Edit,                   "payment_due",        None,                       [*PAID_CHANGE, costs_more],                           [change_lines, move_changed_stock, tell_to_pay_more]),
     Transition(Edit,                   "payment_due",        "processing",               PAID_CHANGE,                                          [change_lines, move_changed_stock, give_back_excess]),
     Transition(Pay,                    "payment_due",        None,                       [leaves_that_to_pay],                                 [pay]),
-    Transition(Charged,                "payment_due",        "processing",               [covers_total],                                       [record_payment]),
+    Transition(Charged,                "payment_due",        "processing",               [covers_total],                                       [record_payment, give_back_overpaid]),
     Transition(Authorized,             "payment_due",        "processing",               [covers_total],                                       [record_payment]),
     Transition(Declined,               "payment_due",        None,                       [],                                                   [count_decline, tell_declined]),
     Transition(ExtraUnpaid,            "payment_due",        "on_hold",                  [],                                                   [note_extra_unpaid, alert_attention]),
