@@ -191,10 +191,13 @@ def count_unsent(order: Order, event: Unsent, lines: list[OrderLine]) -> Iterato
     yield from _count_parcel(order, event)
 
 
-def restock_found(event: ShipmentReturned, lines: list[OrderLine], stock: dict[str, Stock]) -> Iterator[Command]:
-    """Put pieces of an order that was called off on the shelf, which were thought lost then."""
-    found = by_line(event.lines)
-    yield from (Restock(stock[line.sku], found[line.number]) for line in lines if found[line.number])
+def restock_found(
+    order: Order, event: ShipmentReturned, lines: list[OrderLine], stock: dict[str, Stock]
+) -> Iterator[Command]:
+    """Put pieces on the shelf that were thought lost when everything else of the order was put back."""
+    if order.stock_held == "nothing":
+        found = by_line(event.lines)
+        yield from (Restock(stock[line.sku], found[line.number]) for line in lines if found[line.number])
 
 
 def _count(lines: list[OrderLine], pieces: Iterable[Pieces], **each: int) -> Iterator[Command]:
