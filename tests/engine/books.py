@@ -10,12 +10,15 @@ from persistence.tables import TABLES, EffectRow, History, TimerRow
 from statemachines.declaration import NEW
 from statemachines.machine import Machine
 from statemachines.order import Order, OrderLine
-from statemachines.payments import CHARGE
+from statemachines.payment import Payment
+from statemachines.refund.model import Refund
 from statemachines.registry import MACHINES
+from statemachines.returns.model import ReturnCase, ReturnLine
 from statemachines.stock import Stock
 
 Row = dict[str, Any]
-OPEN = ("pending", "running", "parked")
+REMINDERS = {"remind_of_basket", "remind_of_basket_again"}
+"""The timers that fire without a change of state."""
 
 
 def rows(connection: Connection, kind: type[SQLModel]) -> list[Row]:
@@ -36,11 +39,11 @@ def audit(connection: Connection) -> int:
         assert told.keys() == entities.keys(), "an entity without history, or the other way round"
         for name, row in entities.items():
             _check_story(machine, row, sorted(told[name], key=lambda record: record["version"]))
-    orders, effects = rows(connection, Order), rows(connection, EffectRow)
-    _check_stock(connection, history, orders)
-    _check_money(orders, effects)
+    effects = rows(connection, EffectRow)
+    _check_stock(connection, history)
+    _check_money(connection, effects)
     _check_effects(history, effects)
-    _check_timers(orders, rows(connection, TimerRow))
+    _check_timers(connection)
     return len(history)
 
 
@@ -56,48 +59,72 @@ def _check_story(machine: Machine, row: Row, story: list[Row]) -> None:
     assert row["state"] == state, f"{row['id']}: stands elsewhere than its history says"
 
 
-def _check_stock(connection: Connection, history: list[Row], orders: list[Row]) -> None:
-    """What is on the shelves, and promised, is what the orders and the deliveries say."""
+def _check_stock(connection: Connection, history: list[Row]) -> None:
+    """What is on the shelves, and promised, is what the orders, the returns and the deliveries say."""
     owned: Counter[str] = Counter()
     for record in history:
         if record["machine"] == "stock":
             payload = record["payload"]
             gained = {"open": "on_hand", "receive": "quantity", "adjust": "difference"}.get(record["event"])
             owned[record["entity_id"]] += payload[gained] if gained else 0
-    held: dict[str, Counter[str]] = defaultdict(Counter)
-    how = {order["id"]: order["stock_held"] for order in orders}
+    ruined: Counter[tuple[str, int]] = Counter()
+    order_of = {row["id"]: row["order_id"] for row in rows(connection, ReturnCase)}
+    for line in rows(connection, ReturnLine):
+        ruined[order_of[line["return_id"]], line["number"]] += line["damaged"]
+    gone, promised = Counter[str](), Counter[str]()
+    held = {order["id"]: order["stock_held"] for order in rows(connection, Order)}
     for line in rows(connection, OrderLine):
-        held[how[line["order_id"]]][line["sku"]] += line["quantity"] - line["returned"]
+        kept = line["quantity"] - line["removed"] - line["returned"]
+        if held[line["order_id"]] == "reserved":
+            promised[line["sku"]] += kept
+        elif held[line["order_id"]] == "taken":
+            gone[line["sku"]] += kept + line["missing"] + ruined[line["order_id"], line["number"]]
+        else:
+            gone[line["sku"]] += line["lost"] + line["delivered"] + line["missing"]
     for shelf in rows(connection, Stock):
         sku = shelf["id"]
-        expected = owned[sku] - held["taken"][sku], held["reserved"][sku]
+        expected = owned[sku] - gone[sku], promised[sku]
         assert (shelf["on_hand"], shelf["reserved"]) == expected, f"{sku}: pieces are missing or promised twice"
 
 
-def _check_money(orders: list[Row], effects: list[Row]) -> None:
-    """What was taken and given back is what the gateway answered, once for each answer that counted."""
+def _check_money(connection: Connection, effects: list[Row]) -> None:
+    """What was taken and given back is what the gateway answered, and orders know what their payments say."""
     answered: Counter[tuple[str, str]] = Counter()
     for effect in effects:
         if _told(effect):
             answered[effect["entity_id"], effect["outcome"]["event"]] += effect["outcome"].get("amount", 0)
-    for order in orders:
-        assert order["paid"] == answered[order["id"], "charged"], f"{order['id']}: charged twice, or not noted"
-        assert order["refunded"] == answered[order["id"], "refunded"], f"{order['id']}: refunded twice, or not noted"
-        assert 0 <= order["refunded"] + order["refunding"] <= order["paid"]
+    payments, refunds = rows(connection, Payment), rows(connection, Refund)
+    sums: dict[str, Counter[str]] = defaultdict(Counter)
+    for payment in payments:
+        taken = answered[payment["id"], "charged"] + answered[payment["id"], "captured"]
+        assert payment["captured"] == taken, f"{payment['id']}: charged twice, or not noted"
+        sums[payment["order_id"]].update(
+            asked=payment["asked"],
+            authorized=payment["held"],
+            paid=payment["captured"],
+            charged_back=payment["charged_back"],
+        )
+    for refund in refunds:
+        given = refund["amount"] if refund["state"] == "succeeded" else 0
+        if refund["state"] == "succeeded" and refund["refund"]:
+            assert given == answered[refund["id"], "refunded"], f"{refund['id']}: refunded twice, or not noted"
+        kept = given or refund["state"] in ("rejected", "cancelled")
+        where = "refunded" if given else "refund_due" if refund["state"] == "failed" else "refunding"
+        sums[refund["order_id"]][where] += given if kept else refund["amount"]
+    for order in rows(connection, Order):
+        for column in ("asked", "authorized", "paid", "refunding", "refunded", "refund_due", "charged_back"):
+            assert order[column] == sums[order["id"]][column], f"{order['id']}: {column} is not what its payments say"
 
 
 def _check_effects(history: list[Row], effects: list[Row]) -> None:
     """An effect that is done caused one transition or none, as it says; one that is not, none."""
     caused = Counter(record["cause"] for record in history)
-    charging = {effect["entity_id"] for effect in effects if effect["status"] in OPEN and effect["name"] == CHARGE.name}
     asking = {record["event_id"] for record in history}
     for effect in effects:
         assert caused[effect["id"]] == _told(effect), (
             f"{effect['id']}: {effect['status']}, but told {caused[effect['id']]} times"
         )
         assert effect["cause"] in asking, f"{effect['id']}: asked for by nobody"
-    waiting = {record["entity_id"] for record in history if record["event"] == "pay"}
-    assert charging <= waiting
 
 
 def _told(effect: Row) -> bool:
@@ -105,12 +132,14 @@ def _told(effect: Row) -> bool:
     return effect["status"] == "done" and effect["error"] is None and "event" in effect["outcome"]
 
 
-def _check_timers(orders: list[Row], timers: list[Row]) -> None:
-    """Each order has just the timers of its state."""
+def _check_timers(connection: Connection) -> None:
+    """Each order has just the timers of its state, and reminders that have not fired yet."""
     kept = defaultdict(set)
-    for timer in timers:
+    for timer in rows(connection, TimerRow):
         kept[timer["machine"], timer["entity_id"]].add(timer["name"])
     machine = MACHINES["order"]
-    for order in orders:
-        assert kept.pop(("order", order["id"]), set()) == set(machine.timer_names(order["state"])), order["id"]
+    for order in rows(connection, Order):
+        has, may = kept.pop(("order", order["id"]), set()), set(machine.timer_names(order["state"]))
+        assert has <= may, order["id"]
+        assert may - has <= REMINDERS, order["id"]
     assert not [each for each in kept if each[0] == machine.name], "timers of nobody"

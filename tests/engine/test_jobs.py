@@ -303,8 +303,8 @@ async def test_an_event_that_a_work_raises_happens_once_however_often_the_work_i
     await office.service.advance(DAY)
 
     assert told == [False, True]
-    assert await office.story("order", order) == ["create", "cancel"]
-    assert (await office.history("order", order))[1]["actor"] == "system:job.diary"
+    assert (await office.story("order", order)).count("cancel") == 1
+    assert (await office.history("order", order))[-1]["actor"] == "system:job.diary"
 
 
 # -- what people do
