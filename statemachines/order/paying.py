@@ -46,7 +46,9 @@ def is_as_asked(event: Charged | Authorized) -> str | None:
 
 
 def covers_total(order: Order, event: Charged | Authorized) -> str | None:
-    """Hold if with this everything is paid or held ready."""
+    """Hold if with this everything is paid or held ready, for good: what was given up before is let go again."""
+    if isinstance(event, Authorized) and not event.asked:
+        return f"{money(event.amount, event.currency)} were given up before, and are let go again"
     covered = as_told(order, event).covered
     if covered >= order.total:
         return None

@@ -8,6 +8,7 @@ from statemachines.carrier import CANCEL_SHIPMENT, CREATE_SHIPMENT, Cancellation
 from statemachines.carrier import ShipmentCreated as Booked
 from statemachines.declaration import Actor, Effect, Event, Policy
 from statemachines.letters import Template
+from statemachines.machine import SYSTEM
 from statemachines.messages import PostMessage, SendMail
 from statemachines.order import Complete, Create, Fulfill, LineAsked, Order, OrderLine, Pay, Submit
 from statemachines.payments import (
@@ -151,6 +152,11 @@ class Store:
     def authorized(self, order: Seen, amount: int | None = None, currency: str | None = None) -> Happened:
         """Let the gateway hold the money ready."""
         return self.answer(order, AUTHORIZE, lambda call: Authorized(**taken(call, amount, currency)))
+
+    def charged_late(self, payment: Seen, amount: int) -> None:
+        """Let the gateway say once more, or when nobody waits for it, that it took money."""
+        again = Charged(amount=amount, currency=payment.currency, payment=payment.payment or "pi_1")
+        self.tell(payment, again, SYSTEM)
 
     def declined(self, order: Seen) -> Happened:
         """Let the gateway take nothing."""

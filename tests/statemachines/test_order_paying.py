@@ -1,0 +1,497 @@
+"""How an order is paid: by one payment or several, at once or later, and what becomes of one that is not paid."""
+
+from datetime import timedelta
+
+import pytest
+from pydantic import ValidationError
+
+from statemachines.declaration import Role
+from statemachines.letters import OrderConfirmed, PaymentFailed
+from statemachines.order import Cancel, Expire, OrderPolicy, Pay, Retry
+from statemachines.payment import news
+from statemachines.payment.events import Confirm
+from statemachines.payments import AUTHORIZE, CHARGE, CustomerActionRequired
+from statemachines.values import MAX_AMOUNT
+from tests.statemachines.shop import ANNA
+from tests.statemachines.store import Seen, Store
+
+
+@pytest.fixture
+def store() -> Store:
+    """Ten mugs at 12.50 EUR and five pots at 40.00 EUR are on the shelf."""
+    return stocked(Store())
+
+
+def stocked(store: Store) -> Store:
+    store.sells("MUG", price=1250, on_hand=10)
+    store.sells("POT", price=4000, on_hand=5)
+    return store
+
+
+def pay(amount: int | None = None, take: str | None = None) -> Pay:
+    return Pay.model_validate({"method": "tok_approve", "amount": amount, "take": take})
+
+
+def thrice_declined(store: Store, **pieces: int) -> Seen:
+    order = store.pending(**pieces)
+    for _ in range(3):
+        store.tell(order, pay(), ANNA)
+        store.declined(order)
+    return order
+
+
+def silent(store: Store, **pieces: int) -> Seen:
+    """Return an order whose payment the gateway has not answered in a day."""
+    order = store.paying(**pieces)
+    store.wait(hours=24)
+    return order
+
+
+# -- by one payment
+
+
+def test_paying_asks_the_gateway_for_the_total(store: Store):
+    order = store.paying(MUG=2)
+
+    (call,) = store.asked_of(CHARGE)
+    assert call.model_dump() == {"amount": 2500, "currency": "EUR", "method": "tok_approve", "order": order.id}
+    assert (order.state, order.asked, order.paid) == ("paying", 2500, 0)
+
+
+def test_a_charged_order_is_processed_and_takes_its_pieces(store: Store):
+    order = store.paid(MUG=2)
+
+    assert (order.state, order.paid, order.asked, order.stock_held) == ("processing", 2500, 0, "taken")
+    assert (order.paid_at, store.shelf()) == (store.world.now, (8, 0))
+
+
+def test_a_paid_order_is_confirmed_by_mail(store: Store):
+    store.paid(MUG=2)
+
+    (letter,) = store.letters(OrderConfirmed)
+    assert (letter.total, [line.quantity for line in letter.lines]) == (2500, [2])
+
+
+def test_an_order_being_paid_does_not_expire(store: Store):
+    order = store.paying(MUG=2)
+
+    store.wait(hours=23)
+
+    assert (order.state, store.stock().reserved) == ("paying", 2)
+
+
+def test_an_unpaid_order_expires_and_gives_its_pieces_back(store: Store):
+    order = store.pending(MUG=3)
+
+    store.wait(minutes=30)
+
+    assert (order.state, order.stock_held, store.shelf()) == ("cancelled", "nothing", (10, 0))
+
+
+def test_the_shop_chooses_when_unpaid_orders_expire():
+    store = stocked(Store(order=OrderPolicy(expire_after=timedelta(minutes=5))))
+    order = store.pending(MUG=3)
+
+    store.wait(minutes=5)
+
+    assert order.state == "cancelled"
+
+
+def test_an_order_that_is_paid_is_not_paid_twice(store: Store):
+    order = store.paying(MUG=2)
+
+    assert store.why(order, pay(), ANNA) == "everything is paid, held ready or being paid already"
+
+
+def test_a_payment_without_a_method_waits_for_the_customer_to_say(store: Store):
+    order = store.pending(MUG=2)
+    store.tell(order, Pay(), ANNA)
+    assert (order.state, store.last("payment").state, store.asked_of(CHARGE)) == ("paying", "created", [])
+
+    store.tell(store.last("payment"), Confirm(method="tok_approve"), ANNA)
+    store.charged(order)
+
+    assert order.state == "processing"
+
+
+def test_a_payment_of_which_nobody_says_with_what_is_one_try_less(store: Store):
+    order = store.pending(MUG=2)
+    store.tell(order, Pay(), ANNA)
+
+    store.wait(hours=1)
+
+    assert (order.state, order.asked, order.payment_tries) == ("pending", 0, 1)
+
+
+def test_a_customer_who_has_to_confirm_is_told_where(store: Store):
+    order = store.paying(MUG=2)
+
+    asks = CustomerActionRequired(payment="pi_1", url="https://bank.example/3ds")
+    store.answer(order, CHARGE, lambda _: asks)
+    assert (order.state, order.payment_url) == ("paying", "https://bank.example/3ds")
+    store.charged(order)
+
+    assert (order.state, order.payment_url, order.attention) == ("processing", None, None)
+
+
+# -- declined
+
+
+def test_a_declined_order_waits_for_another_payment(store: Store):
+    order = store.paying(MUG=2)
+
+    store.declined(order)
+
+    assert (order.state, order.payment_tries, order.attention) == ("pending", 1, "declined: no funds")
+    assert (order.asked, order.stock_held, store.stock().reserved) == (0, "reserved", 2)
+
+
+def test_a_customer_is_told_how_often_it_may_be_tried_again(store: Store):
+    thrice_declined(store, MUG=2)
+
+    assert [letter.tries_left for letter in store.letters(PaymentFailed)] == [2, 1, 0]
+
+
+def test_a_thrice_declined_order_fails_and_gives_its_pieces_back(store: Store):
+    order = thrice_declined(store, MUG=2)
+
+    assert (order.state, order.payment_tries, order.stock_held) == ("failed", 3, "nothing")
+    assert store.stock().available == 10
+
+
+def test_the_shop_chooses_how_often_a_payment_may_be_declined():
+    store = stocked(Store(order=OrderPolicy(payment_tries=1)))
+    order = store.paying(MUG=2)
+
+    store.declined(order)
+
+    assert order.state == "failed"
+
+
+def test_a_retried_order_reserves_anew_what_it_gave_back(store: Store):
+    order = thrice_declined(store, POT=4)
+    other = store.pending(POT=3)
+
+    assert store.why(order, Retry()) == "not in stock: POT: 4 asked, 2 available"
+    store.tell(other, Cancel(), ANNA)
+    store.tell(order, Retry())
+
+    assert (order.state, order.payment_tries, store.shelf("POT")) == ("pending", 0, (5, 4))
+
+
+def test_a_second_answer_to_one_charge_changes_nothing(store: Store):
+    order = thrice_declined(store, MUG=2)
+    before = order.version
+
+    store.charged_late(store.last("payment"), 2500)
+
+    assert (order.version, order.paid, order.state) == (before, 0, "failed")
+
+
+# -- other money than was asked for
+
+
+def test_a_charge_of_another_amount_is_for_a_person_to_settle(store: Store):
+    order = store.paying(MUG=2)
+
+    store.charged(order, 2499)
+
+    assert (order.state, order.paid, order.attention) == ("failed", 2499, "24.99 EUR taken, 25.00 EUR asked")
+    assert store.chat == [f"Order {order.id} needs attention: 24.99 EUR came that nobody waited for"]
+
+
+def test_what_a_wrong_charge_lacks_can_be_paid_after_all(store: Store):
+    order = store.paying(MUG=2)
+    store.charged(order, 2499)
+    store.tell(order, Retry())
+
+    store.tell(order, pay(), ANNA)
+    store.charged(order)
+
+    assert (order.state, order.paid) == ("processing", 2500)
+    assert [call.amount for call in store.asked_of(CHARGE)] == [2500, 1]
+
+
+def test_a_wrong_charge_is_given_back_when_the_order_is_cancelled(store: Store):
+    order = store.paying(MUG=2)
+    store.charged(order, 2499)
+
+    store.tell(order, Cancel())
+    assert (order.state, order.refunding) == ("cancelling", 2499)
+    store.refunded(order)
+
+    assert (order.state, order.refunded, store.stock().available) == ("cancelled", 2499, 10)
+
+
+def test_a_charge_in_another_currency_is_for_a_person_to_settle(store: Store):
+    order = store.paying(MUG=2)
+
+    store.charged(order, currency="USD")
+
+    assert (order.state, order.paid, order.asked) == ("failed", 0, 2500)
+    assert order.attention == "25.00 USD taken, 25.00 EUR asked"
+
+
+# -- a payment whose outcome nobody knows
+
+
+def test_an_unanswered_charge_is_shown_to_a_person_after_a_day(store: Store):
+    order = silent(store, MUG=2)
+
+    assert (order.state, order.attention) == ("failed", "no answer from the payment gateway")
+    assert (order.asked, order.stock_held) == (2500, "reserved")
+
+
+def test_an_unknown_payment_blocks_another_try(store: Store):
+    order = silent(store, MUG=2)
+
+    assert store.why(order, Retry()) == "a payment of 25.00 EUR has no known outcome yet"
+
+
+def test_an_unknown_payment_is_called_off_before_the_order_is(store: Store):
+    order = silent(store, MUG=2)
+
+    store.tell(order, Cancel())
+
+    assert (order.state, store.last("payment").state, order.asked) == ("cancelled", "voided", 0)
+
+
+def test_a_late_charge_takes_a_failed_order_up_again(store: Store):
+    order = silent(store, MUG=2)
+
+    store.charged(order)
+
+    assert (order.state, order.paid, order.stock_held, order.attention) == ("processing", 2500, "taken", None)
+    assert store.shelf() == (8, 0)
+
+
+def test_a_late_decline_lets_a_failed_order_be_tried_again(store: Store):
+    order = silent(store, MUG=2)
+
+    store.declined(order)
+    assert order.state == "failed"
+    store.tell(order, Retry())
+
+    assert (order.state, order.payment_tries, store.stock().reserved) == ("pending", 0, 2)
+
+
+# -- by several payments
+
+
+def test_an_order_is_paid_in_parts_one_after_the_other(store: Store):
+    order = store.pending(MUG=2)
+
+    store.tell(order, pay(1000), ANNA)
+    store.charged(order)
+    assert (order.state, order.paid) == ("pending", 1000)
+    store.tell(order, pay(), ANNA)
+    store.charged(order)
+
+    assert (order.state, order.paid) == ("processing", 2500)
+    assert [payment.amount for payment in store.all("payment")] == [1000, 1500]
+
+
+def test_an_order_is_paid_in_parts_at_the_same_time(store: Store):
+    order = store.pending(MUG=2)
+    store.tell(order, pay(1000), ANNA)
+    store.tell(order, pay(1500), ANNA)
+    assert (order.state, order.asked) == ("paying", 2500)
+
+    store.charged(order)
+    assert (order.state, order.asked, order.paid) == ("paying", 1500, 1000)
+    store.charged(order)
+
+    assert (order.state, order.asked, order.paid) == ("processing", 0, 2500)
+
+
+def test_one_part_may_be_held_while_the_other_is_taken(store: Store):
+    order = store.pending(MUG=2)
+    store.tell(order, pay(1000), ANNA)
+    store.tell(order, pay(1500, "later"), ANNA)
+
+    store.authorized(order)
+    store.charged(order)
+
+    assert (order.state, order.paid, order.authorized) == ("processing", 1000, 1500)
+
+
+def test_a_part_that_is_declined_leaves_the_other_open(store: Store):
+    order = store.pending(MUG=2)
+    store.tell(order, pay(1000), ANNA)
+    store.tell(order, pay(1500), ANNA)
+
+    store.declined(order)
+    assert (order.state, order.asked, order.payment_tries) == ("paying", 1500, 1)
+    store.charged(order)
+
+    assert (order.state, order.paid, order.asked) == ("pending", 1500, 0)
+
+
+def test_only_what_a_declined_part_lacks_is_paid_anew(store: Store):
+    order = store.pending(MUG=2)
+    store.tell(order, pay(1000), ANNA)
+    store.charged(order)
+    store.tell(order, pay(1500), ANNA)
+    store.declined(order)
+
+    store.tell(order, pay(), ANNA)
+    store.charged(order)
+
+    assert (order.state, order.paid, order.payment_tries) == ("processing", 2500, 0)
+
+
+@pytest.mark.parametrize(
+    ("amount", "reason"),
+    [
+        (1501, "15.01 EUR to pay, but only 15.00 EUR are left"),
+        (MAX_AMOUNT, "10000000000.00 EUR to pay, but only 15.00 EUR are left"),
+    ],
+)
+def test_a_part_is_never_more_than_is_left(store: Store, amount: int, reason: str):
+    order = store.pending(MUG=2)
+    store.tell(order, pay(1000), ANNA)
+
+    assert store.why(order, pay(amount), ANNA) == reason
+
+
+def test_an_order_of_which_a_part_was_paid_expires_and_gives_it_back(store: Store):
+    order = store.pending(MUG=2)
+    store.tell(order, pay(1000), ANNA)
+    store.charged(order)
+
+    store.wait(minutes=30)
+    assert (order.state, order.refunding) == ("cancelling", 1000)
+    store.refunded(order)
+
+    assert (order.state, order.refunded, store.shelf()) == ("cancelled", 1000, (10, 0))
+
+
+def test_a_part_that_is_charged_late_completes_the_payment(store: Store):
+    order = store.pending(MUG=2)
+    store.tell(order, pay(1000), ANNA)
+    store.tell(order, pay(1500), ANNA)
+    store.wait(hours=24)
+    assert order.state == "failed"
+
+    store.charged(order)
+    assert (order.state, order.attention) == (
+        "failed",
+        "10.00 EUR came late; cancel the order to give it back, or take it up again",
+    )
+    store.charged(order)
+
+    assert (order.state, order.paid) == ("processing", 2500)
+
+
+# -- held ready
+
+
+def test_money_that_is_held_ready_lets_the_order_go_on(store: Store):
+    order = store.held(MUG=2)
+
+    assert (order.state, order.authorized, order.paid, order.stock_held) == ("processing", 2500, 0, "taken")
+
+
+def test_the_shop_chooses_whether_money_is_held_first():
+    store = stocked(Store(order=OrderPolicy(take="later")))
+
+    store.paying(MUG=2)
+
+    assert [call.amount for call in store.asked_of(AUTHORIZE)] == [2500]
+
+
+def test_money_that_is_no_longer_held_has_to_be_paid_anew(store: Store):
+    order = store.held(MUG=2)
+
+    store.wait(days=7)
+
+    assert (order.state, order.authorized) == ("payment_due", 0)
+    assert order.attention == "25.00 EUR are no longer held: the bank no longer holds it ready"
+
+
+def test_with_another_payment_the_order_goes_on(store: Store):
+    order = store.held(MUG=2)
+    store.wait(days=7)
+
+    store.tell(order, pay(take="later"), ANNA)
+    store.authorized(order)
+
+    assert (order.state, order.authorized) == ("processing", 2500)
+
+
+def test_what_is_held_too_late_is_not_counted_on(store: Store):
+    order = store.pending(MUG=2)
+    store.tell(order, pay(take="later"), ANNA)
+    payment = store.last("payment")
+    asks = CustomerActionRequired(payment="pi_1", url="https://bank.example/3ds")
+    store.answer(order, AUTHORIZE, lambda _: asks)
+    store.wait(hours=1)
+    store.voided(order)
+    assert (payment.state, order.state) == ("voided", "pending")
+
+    store.authorized(order)
+
+    assert (payment.state, order.state, order.stock_held) == ("voiding", "pending", "reserved")
+
+
+# -- nothing to pay
+
+
+def test_an_order_that_costs_nothing_needs_no_gateway(store: Store):
+    store.sells("LEAFLET", price=0)
+    order = store.pending(LEAFLET=2)
+
+    store.tell(order, Pay(), ANNA)
+
+    assert (order.state, order.stock_held, order.paid) == ("processing", "taken", 0)
+    assert (store.asked_of(CHARGE), store.all("payment")) == ([], [])
+
+
+def test_an_order_that_the_shop_gives_away_needs_no_gateway(store: Store):
+    order = store.submitted(store.discounted(2500, MUG=2))
+
+    store.tell(order, Pay(), ANNA)
+
+    assert (order.state, store.shelf()) == ("processing", (8, 0))
+
+
+def test_an_order_that_costs_nothing_is_called_off_at_once(store: Store):
+    store.sells("LEAFLET", price=0)
+    order = store.pending(LEAFLET=2)
+    store.tell(order, Pay(), ANNA)
+
+    store.tell(order, Cancel(), ANNA)
+
+    assert (order.state, store.shelf("LEAFLET")) == ("cancelled", (10, 0))
+
+
+# -- other currencies
+
+
+@pytest.mark.parametrize(
+    ("currency", "text"),
+    [("JPY", "1251 JPY to pay, but only 1250 JPY"), ("KWD", "1.251 KWD to pay, but only 1.250 KWD")],
+)
+def test_amounts_are_told_in_the_units_of_their_currency(store: Store, currency: str, text: str):
+    store.sells("FAN", price=1250, currency=currency)
+    order = store.pending(FAN=1)
+
+    assert store.why(order, pay(1251), ANNA) == f"{text} are left"
+
+
+# -- what is not even asked
+
+
+@pytest.mark.parametrize("amount", [0, -1, MAX_AMOUNT + 1, 2**63, 2**64, "1", 1.5, True])
+def test_a_payment_is_a_positive_whole_number_of_minor_units(amount: object):
+    with pytest.raises(ValidationError, match="amount"):
+        Pay.model_validate({"amount": amount})
+
+
+@pytest.mark.parametrize("event", [Expire, news.Charged, news.Authorized, news.Declined, news.Released])
+def test_nobody_raises_over_http_what_the_system_finds_out(event: type):
+    assert event.raised_by == frozenset()
+
+
+def test_only_the_merchant_takes_up_what_failed():
+    assert Retry.raised_by == {Role.MERCHANT}
