@@ -89,5 +89,5 @@ PAYING = [
     Transition(Retry,                  "failed",             "pending",                  [payments_are_known, still_holds_stock],              [start_over]),
     Transition(Retry,                  "failed",             "pending",                  [payments_are_known, in_stock],                       [reserve_stock, start_over]),
     Transition(Cancel,                 "failed",             "cancelling",               [before_capture, something_to_undo],                  [begin_to_undo, tell_cancelled]),
-    Transition(Cancel,                 "failed",             "cancelled",                [],                                                   [give_back_stock, tell_cancelled]),
+    Transition(Cancel,                 "failed",             "cancelled",                [before_capture],                                   [give_back_stock, tell_cancelled]),
 ]  # fmt: skip

@@ -31,7 +31,7 @@ from statemachines.order.returning import (
     settles_the_rest,
     within_return_window,
 )
-from statemachines.order.rows.phases import ARRIVED, CALLED_OFF, IN_WORK, LATER, OPEN_RETURN, OUT
+from statemachines.order.rows.phases import ARRIVED, CALLED_OFF, IN_WORK, LATER, OUT
 from statemachines.payment.news import (
     Authorized,
     Charged,
@@ -80,6 +80,6 @@ SETTLING = [
     Transition(RequestReturn,          ["delivered", "completed"], None,                 GOOD_RETURN,                                          [open_return]),
     Transition(ReturnSettled,          ["delivered", "completed"], None,                 [pieces_for_exchange],                                [send_instead]),
     Transition(ReturnSettled,          ["delivered", "completed"], "returned",           [settles_the_rest],                                   [refund_return]),
-    Transition(ReturnSettled,          OPEN_RETURN,          None,                       [],                                                   [refund_return]),
-    Transition(ReturnDropped,          OPEN_RETURN,          None,                       [],                                                   [keep_pieces]),
+    Transition(ReturnSettled,          LATER,                None,                       [],                                                   [refund_return]),
+    Transition(ReturnDropped,          LATER,                None,                       [],                                                   [keep_pieces]),
 ]  # fmt: skip
