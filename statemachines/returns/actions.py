@@ -58,7 +58,7 @@ def announced(case: ReturnCase, event: Request) -> list[ReturnLine]:
     named = {line.number: line for line in event.lines}
     return [
         ReturnLine(return_id=case.id, number=number, sku=named[number].sku, name=named[number].name, quantity=quantity)
-        for number, quantity in sorted(by_line(event.lines).items())
+        for number, quantity in by_line(event.lines).items()
     ]
 
 
@@ -224,9 +224,9 @@ def tell_settled(case: ReturnCase, event: Inspect, actor: Actor) -> Iterator[Com
 # -- the money -----------------------------------------------------------------------------------------------------
 
 
-def expect_refund(case: ReturnCase, event: RefundBegun | ReplacementRefused) -> Iterator[Command]:
+def expect_refund(event: RefundBegun | ReplacementRefused) -> Iterator[Command]:
     """Note what is given back."""
-    yield Set(refund_amount=case.refund_amount + event.amount)
+    yield Set(refund_amount=event.amount)
 
 
 def note_given(case: ReturnCase, event: Refunded) -> Iterator[Command]:

@@ -166,7 +166,7 @@ class GoodsIn(Shop):
     def _carry_out(self, entity: Entity, commands: Iterable[Command]) -> None:
         mine = []
         for command in commands:
-            if isinstance(command, Send):
+            if isinstance(command, Send) and command.machine == "order":
                 self.told.append(command.event)
             else:
                 mine.append(command)

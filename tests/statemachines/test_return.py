@@ -20,7 +20,7 @@ from statemachines.returns.events import (
     SendLabel,
 )
 from statemachines.returns.machine import returns
-from statemachines.returns.news import ReturnSettled
+from statemachines.returns.news import ReturnDropped, ReturnSettled
 from statemachines.stock import MAX_ON_HAND
 from statemachines.verification import verify
 from tests.statemachines.goods_in import RETURN_TO, TWO_LINES, GoodsIn
@@ -74,6 +74,15 @@ def test_a_rejected_return_leaves_the_pieces_with_the_customer_who_is_told_why()
     assert (hall.state, hall.case.ended_because) == ("rejected", "worn")
     assert hall.pieces_told() == {1: 3, 2: 1}
     assert [vars(letter)["outcome"] for letter in hall.mails()] == ["rejected"]
+
+
+def test_long_reasons_are_told_as_far_as_there_is_room():
+    hall = GoodsIn()
+    hall.requested()
+    accepted(hall.say(Reject(reason="worn " * 100)))
+    (news,) = hall.told
+    assert isinstance(news, ReturnDropped)
+    assert (len(hall.case.ended_because or ""), len(news.reason)) == (500, 200)
 
 
 def test_nobody_is_written_to_whose_address_is_unknown():
@@ -174,6 +183,14 @@ def test_sound_pieces_go_back_on_the_shelf_and_no_others():
     hall.received()
     accepted(hall.finds({1: (1, 1, 1), 2: (1, 0, 0)}, percent=50))
     assert (hall.stock("MUG").on_hand, hall.stock("JUG").on_hand) == (11, 6)
+
+
+def test_who_waits_for_pieces_is_served_with_those_that_came_back():
+    hall = GoodsIn()
+    hall.received()
+    hall.stock("MUG").waiting = 1
+    accepted(hall.finds({1: (3, 0, 0), 2: (1, 0, 0)}))
+    assert [id_ for id_, name in hall.timers if name == "fill"] == ["MUG"]
 
 
 def test_two_lines_of_one_product_go_back_together():
@@ -304,10 +321,16 @@ def test_somebody_is_asked_to_look_at_what_does_not_go_on(state, days, text):
 
 def test_nobody_has_to_look_any_more_once_it_goes_on():
     hall = GoodsIn()
-    hall.received()
-    hall.wait(days=3)
-    accepted(hall.finds({1: (3, 0, 0), 2: (1, 0, 0)}))
-    assert hall.case.attention is None
+    steps = [("requested", Approve()), ("in_transit", Receive()), ("received", None), ("refunding", None)]
+    for state, event in steps:
+        getattr(hall, state)()
+        hall.wait(days=31)
+        assert hall.case.attention
+        if event:
+            accepted(hall.say(event))
+        else:
+            accepted(hall.refunded(5000) if state == "refunding" else hall.finds({1: (3, 0, 0), 2: (1, 0, 0)}))
+        assert (state, hall.case.attention) == (state, None)
 
 
 def test_a_shop_chooses_how_long_a_customer_has():

@@ -63,6 +63,17 @@ def test_the_shop_is_told_if_the_carrier_does_not_answer():
     assert (hall.state, hall.case.attention) == ("label_sent", None)
 
 
+@pytest.mark.parametrize("answer", ["label", "refusal"])
+def test_an_answer_of_the_carrier_is_waited_for_no_longer(answer):
+    hall = GoodsIn(return_to=RETURN_TO)
+    hall.approved()
+    accepted(hall.label() if answer == "label" else hall.say(ShipmentRefused(reason="no such street"), SYSTEM))
+    attention = hall.case.attention
+    hall.wait(days=3)
+    assert hall.case.attention == attention
+    assert (hall.case.id, "label_overdue") not in hall.timers
+
+
 def test_nobody_is_bothered_about_a_label_that_nobody_asked_for():
     hall = GoodsIn()
     hall.approved()
@@ -95,6 +106,29 @@ def test_a_label_that_the_customer_has_is_called_off_once_it_is_wanted_no_longer
     hall.labelled()
     accepted(hall.say(event))
     assert hall.asked_carrier()[-1] == CancelShipment(shipment="shp-77", order="ord_1")
+
+
+def test_a_label_is_called_off_once():
+    hall = GoodsIn(return_to=RETURN_TO)
+    hall.labelled()
+    accepted(hall.say(SendLabel(tracking="RR1")))
+    accepted(hall.say(Cancel(), ANNA))
+    assert hall.asked_carrier()[1:] == [CancelShipment(shipment="shp-77", order="ord_1")]
+
+
+def test_the_shops_own_label_takes_the_place_of_the_carriers():
+    hall = GoodsIn(return_to=RETURN_TO)
+    hall.labelled()
+    hall.case.tracking_url = "https://carrier.example/shp-77"
+    accepted(hall.say(SendLabel(tracking="RR1")))
+    assert (hall.case.label_url, hall.case.tracking, hall.case.tracking_url) == (None, "RR1", None)
+
+
+def test_pieces_that_go_with_the_label_are_followed_by_it():
+    hall = GoodsIn(return_to=RETURN_TO)
+    hall.labelled()
+    accepted(hall.say(Depart(), ANNA))
+    assert hall.case.tracking == "JD0146"
 
 
 def test_a_label_that_was_not_used_in_time_is_called_off():
@@ -158,3 +192,10 @@ def test_a_parcel_that_the_carrier_has_lost_is_for_the_shop_to_decide_about():
     accepted(hall.say(Receive()))
     accepted(hall.finds({1: (0, 3, 0), 2: (0, 1, 0)}))
     assert hall.stock("MUG").on_hand == 10
+
+
+def test_a_long_story_of_the_carrier_is_shown_as_far_as_there_is_room():
+    hall = GoodsIn()
+    hall.in_transit()
+    accepted(hall.say(Lose(reason="storm " * 83), SYSTEM))
+    assert len(hall.case.attention or "") == 500

@@ -99,6 +99,15 @@ def test_one_refund_is_dropped_and_the_other_still_comes():
     assert (hall.state, hall.case.refunded) == ("refunded", 3000)
 
 
+def test_a_refund_that_is_dropped_leaves_those_alone_that_failed():
+    hall = GoodsIn()
+    hall.refunding(5000)
+    accepted(hall.refund_failed(2000))
+    accepted(hall.order_says(dropped(3000)))
+    assert (hall.state, hall.case.refund_due) == ("refunding", 2000)
+    assert hall.case.attention == "refund of 20.00 EUR failed: account closed"
+
+
 def test_money_that_comes_back_from_the_bank_is_owed_again():
     hall = GoodsIn()
     hall.refunding(5000)
