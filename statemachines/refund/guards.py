@@ -7,7 +7,7 @@ from statemachines.declaration import Actor, Role
 from statemachines.payment.model import Payment
 from statemachines.payments import Refunded, RefundReturned
 from statemachines.refund.events import Clarify, Request
-from statemachines.refund.model import Refund, RefundPolicy
+from statemachines.refund.model import NOT_GIVEN, Refund, RefundPolicy
 from statemachines.values import money
 
 
@@ -26,23 +26,37 @@ def the_customer_asks(event: Request) -> str | None:
     return None if event.by_customer else "the shop asks for it"
 
 
-def needs_no_approval_from_the_start(event: Request, now: datetime, policy: RefundPolicy) -> str | None:
+def needs_no_approval_from_the_start(
+    event: Request, now: datetime, policy: RefundPolicy, asked_before: list[Refund]
+) -> str | None:
     """Refuse what others have to approve."""
-    return None if event.owed else _to_be_approved(event.amount, event.currency, event.taken_at, now, policy)
+    if event.owed:
+        return None
+    return _too_much(event.amount, event.currency, asked_before, policy) or _too_late(event.taken_at, now, policy)
 
 
-def needs_no_approval(refund: Refund, now: datetime, policy: RefundPolicy) -> str | None:
+def needs_no_approval(refund: Refund, now: datetime, policy: RefundPolicy, of_the_order: list[Refund]) -> str | None:
     """Refuse what others have to approve."""
+    if refund.owed:
+        return None
     assert refund.taken_at is not None
-    return None if refund.owed else _to_be_approved(refund.amount, refund.currency, refund.taken_at, now, policy)
+    others = [other for other in of_the_order if other.id != refund.id]
+    return _too_much(refund.amount, refund.currency, others, policy) or _too_late(refund.taken_at, now, policy)
 
 
-def _to_be_approved(amount: int, currency: str, taken_at: datetime, now: datetime, policy: RefundPolicy) -> str | None:
-    if 0 < policy.approval_above < amount:
-        return f"{money(amount, currency)} asked; more than {money(policy.approval_above, currency)} is to be approved"
-    if policy.approval_after and now - taken_at > policy.approval_after:
-        return f"the money was taken {(now - taken_at).days} days ago; after {policy.approval_after.days} it is late"
-    return None
+def _too_much(amount: int, currency: str, others: list[Refund], policy: RefundPolicy) -> str | None:
+    """Return why an amount has to be approved: with the order's other refunds, or nothing is large in small parts."""
+    asked = amount + sum(each.amount for each in others if not each.owed and each.state not in NOT_GIVEN)
+    if not 0 < policy.approval_above < asked:
+        return None
+    return f"{money(asked, currency)} asked of the order; above {money(policy.approval_above, currency)} others approve"
+
+
+def _too_late(taken_at: datetime, now: datetime, policy: RefundPolicy) -> str | None:
+    days = (now - taken_at).days
+    if not policy.approval_after or now - taken_at <= policy.approval_after:
+        return None
+    return f"the money was taken {days} days ago; after {policy.approval_after.days} others approve"
 
 
 def accepts_for_another(refund: Refund, actor: Actor) -> str | None:

@@ -85,7 +85,7 @@ from statemachines.refund.guards import (
     was_told_before,
     was_withdrawn,
 )
-from statemachines.refund.model import Refund, RefundPolicy
+from statemachines.refund.model import NOT_GIVEN, Refund, RefundPolicy
 from statemachines.refund.notices import (
     alert_late_amount,
     alert_late_failure,
@@ -108,6 +108,16 @@ def payment_asked_of(event: Request) -> list[str]:
 def own_payment(refund: Refund) -> list[str]:
     """Name the payment of which it is given back."""
     return [refund.payment_id]
+
+
+def order_asked_of(event: Request) -> list[str]:
+    """Name the order that asks for a new refund."""
+    return [event.order]
+
+
+def own_order(refund: Refund) -> list[str]:
+    """Name the order that it is for."""
+    return [refund.order_id]
 
 
 def own_approval(refund: Refund) -> list[str]:
@@ -140,7 +150,6 @@ AS_APPROVED: list[Guard] = [is_what_was_approved, was_approved_by_others]
 SHOP: list[Guard] = [is_the_shop]
 KNOWN: list[Guard] = [outcome_is_known]
 UNDECIDED = ["requested", "awaiting_approval"]
-NOT_GIVEN = ["rejected", "cancelled"]
 BEYOND_RECALL = ["processing", "succeeded", *NOT_GIVEN]
 
 refund = Machine(
@@ -152,6 +161,8 @@ refund = Machine(
     loads=[
         Load("asked_of", Payment, by="id", keys=payment_asked_of),
         Load("payments", Payment, by="id", keys=own_payment),
+        Load("asked_before", Refund, by="order_id", keys=order_asked_of),
+        Load("of_the_order", Refund, by="order_id", keys=own_order),
         Load("votes", ApprovalVote, by="approval_id", keys=own_approval),
     ],
     states=[

@@ -12,6 +12,9 @@ from statemachines.payments import PATIENCE
 from statemachines.privacy import PRIVATE
 from statemachines.values import Amount
 
+NOT_GIVEN = ("rejected", "cancelled")
+"""The states in which no money was given, and none will be."""
+
 Span = Annotated[timedelta, Limited(ge=timedelta(minutes=1))]
 
 
@@ -19,7 +22,8 @@ class RefundPolicy(Policy):
     """The figures of refunds that a shop may choose."""
 
     approval_above: Amount = 50_000
-    """A refund of more than this, in minor units of any currency, has to be approved first; 0 for none."""
+    """What an order is given back beyond this, in minor units of any currency, has to be approved first; 0 for nothing.
+    What the shop owes anyway does not count."""
     approval_after: Annotated[timedelta, Limited(ge=timedelta())] = timedelta(days=60)
     """A refund of what was taken longer ago than this has to be approved first; 0 for none."""
     answer_within: Span = timedelta(days=3)

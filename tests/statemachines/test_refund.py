@@ -86,6 +86,23 @@ def test_what_is_large_or_late_and_not_owed_is_approved_first(amount, taken_at, 
     assert Desk().asked(amount, taken_at=taken_at, owed=owed).state == state
 
 
+def test_small_refunds_of_one_order_are_approved_once_they_are_large_together():
+    desk = Desk()
+    given, dropped, owed = desk.asked(20_000), desk.asked_by_customer(20_000), desk.asked(40_000, owed=True)
+    accepted(desk.tell(dropped, Cancel(), ANNA))
+    assert (given.state, owed.state) == ("processing", "processing")
+    assert desk.asked(30_000).state == "processing"
+    assert desk.asked(1).state == "awaiting_approval"
+
+
+def test_what_is_accepted_counts_with_what_was_given_before():
+    desk = Desk()
+    desk.asked(30_000)
+    asked = desk.asked_by_customer(30_000)
+    accepted(desk.say(Accept(), MERCHANT))
+    assert asked.state == "awaiting_approval"
+
+
 def test_a_shop_may_do_without_approvals():
     desk = Desk(approval_above=0, approval_after=timedelta())
     assert desk.asked(10**8, taken_at=LATE).state == "processing"
