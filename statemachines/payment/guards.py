@@ -61,8 +61,6 @@ def is_called_off(payment: Payment) -> str | None:
 
 def is_held_ready(payment: Payment, event: Capture) -> str | None:
     """Refuse to take more than is held ready and not to be taken already."""
-    if payment.capture_final and payment.capturing + payment.capture_next:
-        return f"{_still_held(payment)}, and the rest of it is let go"
     if event.amount <= held_freely(payment):
         return None
     asked = money(event.amount, payment.currency)
@@ -183,8 +181,3 @@ def is_open_or_new(payment: Payment, event: DisputeLost) -> str | None:
     if payment.disputed or event.dispute != payment.dispute:
         return None
     return f"it is known how the dispute {event.dispute} ended"
-
-
-def _still_held(payment: Payment) -> str:
-    taken = payment.capturing + payment.capture_next
-    return f"{money(taken, payment.currency)} are being taken"

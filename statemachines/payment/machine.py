@@ -209,6 +209,7 @@ payment = Machine(
 
         Transition(Capture,                HELD,                                                   "capturing",          [is_held_ready],                         [capture]),
         Transition(Capture,                TAKING,                                                 None,                 [is_held_ready],                         [note_capture]),
+        Transition(Capture,                "voiding",                                              None),
         Transition(Captured,               TAKING,                                                 "capturing",          [*TOOK, more_is_to_be_taken],            [record_capture, take_next]),
         Transition(Captured,               TAKING,                                                 "voiding",            [*TOOK, some_stays_held, is_called_off], [record_capture, let_go_at_once]),
         Transition(Captured,               TAKING,                                                 "partially_captured", [*TOOK, some_stays_held],                [record_capture]),

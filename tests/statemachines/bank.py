@@ -19,6 +19,7 @@ from statemachines.payments import (
     Charged,
     CustomerActionRequired,
     Declined,
+    VoidArguments,
     Voided,
     VoidFailed,
 )
@@ -55,8 +56,8 @@ class Bank:
                     self._decides(call)
                 case CaptureArguments() as asked:
                     self.answers.append(self._captures(asked))
-                case _:
-                    self.answers.append(self._lets_go())
+                case VoidArguments() as asked:
+                    self.answers.append(self._lets_go(asked))
 
     def customer_acts(self) -> None:
         """Let the customer confirm, or not, what waits for that."""
@@ -86,8 +87,8 @@ class Bank:
             self.held = 0 if asked.final else self.held - asked.amount
         return Captured(amount=asked.amount, total=self.taken, held=self.held, currency="EUR", payment="pi_1")
 
-    def _lets_go(self) -> Event:
-        if self.taken and not self.held:
+    def _lets_go(self, asked: VoidArguments) -> Event:
+        if self.taken > asked.captured:
             return VoidFailed(payment="pi_1", reason="captured before")
         self.held, self.ended = 0, True
         return Voided(payment="pi_1")

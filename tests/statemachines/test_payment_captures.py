@@ -105,10 +105,18 @@ def test_no_more_is_taken_than_is_held(till: Till) -> None:
     assert refused(till, till.capture(2001)) == "20.01 EUR to take, but only 20.00 EUR are held ready"
 
 
-def test_nothing_is_taken_of_what_is_let_go_with_the_last_parcel(till: Till) -> None:
+def test_a_parcel_after_the_last_one_is_too_late_if_the_rest_is_let_go(till: Till) -> None:
     till.held(5000)
     till.tell(till.capture(3000))
-    assert refused(till, till.capture(1)) == "30.00 EUR are being taken, and the rest of it is let go"
+    till.tell(till.capture(1000))
+    till.tell(till.captured(3000, held=0))
+    assert (till.payment.state, till.payment.captured, till.payment.capture_next) == ("captured", 3000, 0)
+
+
+def test_a_parcel_that_leaves_while_the_money_is_let_go_takes_nothing(till: Till) -> None:
+    till.held(5000)
+    till.tell(Void(), MERCHANT)
+    assert till.tell(till.capture(3000)).changes == {}
 
 
 def test_money_is_held_for_a_week(till: Till) -> None:
