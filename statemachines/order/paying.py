@@ -55,6 +55,12 @@ def covers_total(order: Order, event: Charged | Authorized) -> str | None:
     return f"{money(covered, order.currency)} of {money(order.total, order.currency)} are paid or held ready"
 
 
+def is_not_needed(order: Order, event: Released) -> str | None:
+    """Hold if the order is covered without what was let go."""
+    lacking = order.total - as_told(order, event).covered
+    return f"{money(lacking, order.currency)} are lacking now" if lacking > 0 else None
+
+
 def is_to_be_reviewed(order: Order, policy: OrderPolicy) -> str | None:
     """Hold if the shop looks at orders of this size first."""
     if policy.review_above is not None and order.total > policy.review_above:

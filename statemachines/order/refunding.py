@@ -84,9 +84,9 @@ def give_back_excess(
     payments: list[Payment],
     actor: Actor,
 ) -> Iterator[Command]:
-    """Give back what was taken beyond the changed order's total."""
-    excess = order.covered - changed_total(order, event, lines, products)
-    yield from give_back(order, payments, min(excess, order.refundable), actor.id, reason="the order costs less")
+    """Give back what was taken beyond the changed order's total; of what is only held, less will be taken."""
+    excess = order.refundable - changed_total(order, event, lines, products)
+    yield from give_back(order, payments, excess, actor.id, reason="the order costs less")
 
 
 def give_back_overpaid(order: Order, event: Charged, payments: list[Payment]) -> Iterator[Command]:
@@ -100,9 +100,9 @@ def give_back_overpaid(order: Order, event: Charged, payments: list[Payment]) ->
 def give_back_unavailable(
     order: Order, lines: list[OrderLine], payments: list[Payment], actor: Actor
 ) -> Iterator[Command]:
-    """Give back what pieces had cost that can't be delivered, as far as it was taken."""
-    excess = order.covered - order.total + unavailable_worth(lines)
-    yield from give_back(order, payments, min(excess, order.refundable), actor.id, reason="not available")
+    """Give back what pieces had cost that can't be delivered; of what is only held, less will be taken."""
+    excess = order.refundable - order.total + unavailable_worth(lines)
+    yield from give_back(order, payments, excess, actor.id, reason="not available")
 
 
 def give_back_late(order: Order, event: Charged, payments: list[Payment]) -> Iterator[Command]:

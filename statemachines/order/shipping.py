@@ -8,7 +8,7 @@ from statemachines.commands import Change, Command, Restock, Send, Set, Spawn
 from statemachines.order.events import Fulfill, Ship
 from statemachines.order.ledger import moves
 from statemachines.order.model import Order, OrderLine, worth
-from statemachines.payment.events import Capture
+from statemachines.payment.events import Capture, Void
 from statemachines.payment.model import Payment
 from statemachines.pieces import NamedPieces, Pieces, by_line
 from statemachines.shipment.events import Prepare
@@ -216,14 +216,18 @@ def _count_parcel(
 def take_for_parcel(
     order: Order, event: ShipmentSent, lines: list[OrderLine], payments: list[Payment]
 ) -> Iterator[Command]:
-    """Take what a parcel's pieces cost of what is held ready, and with the last parcel whatever is lacking."""
+    """Take what a parcel's pieces cost of what is held ready; with the last parcel all that lacks, and keep no more."""
     sent = by_line(event.lines)
     is_last = ships_the_rest(event, lines) is None
     lacking = order.total - order.paid - sum(payment.capturing + payment.capture_next for payment in payments)
     left = lacking if is_last else min(lacking, sum(worth(line, sent[line.number]) for line in lines))
     for payment in sorted(payments, key=lambda each: each.id):
         held = payment.held - payment.capturing - payment.capture_next
-        part = min(left, held)
-        if part > 0:
+        if payment.void_asked or held <= 0:
+            continue
+        if left > 0:
+            part = min(left, held)
             left -= part
             yield Send("payment", payment.id, Capture(amount=part, final=is_last))
+        elif is_last:
+            yield Send("payment", payment.id, Void(reason="it is not needed"))

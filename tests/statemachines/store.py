@@ -10,7 +10,7 @@ from statemachines.declaration import Actor, Effect, Event, Policy
 from statemachines.letters import Template
 from statemachines.machine import SYSTEM
 from statemachines.messages import PostMessage, SendMail
-from statemachines.order import Complete, Create, Fulfill, LineAsked, Order, OrderLine, Pay, Submit
+from statemachines.order import Complete, Create, Fulfill, LineAsked, Order, OrderLine, Pay, Ship, Submit
 from statemachines.payments import (
     AUTHORIZE,
     CAPTURE,
@@ -27,6 +27,7 @@ from statemachines.payments import (
     Voided,
     VoidFailed,
 )
+from statemachines.pieces import Pieces
 from statemachines.product import Create as CreateProduct
 from statemachines.registry import MACHINES
 from statemachines.shipment.events import Deliver, Dispatch
@@ -58,6 +59,14 @@ class Store:
         self.steps: list[Step] = []
 
     # -- given
+
+    @classmethod
+    def stocked(cls, **policies: Policy) -> "Store":
+        """Return a store with ten mugs at 12.50 EUR and five pots at 40.00 EUR on the shelf."""
+        store = cls(**policies)
+        store.sells("MUG", price=1250, on_hand=10)
+        store.sells("POT", price=4000, on_hand=5)
+        return store
 
     def sells(self, sku: str = "MUG", price: int = 1250, currency: str = "EUR", on_hand: int = 10) -> Seen:
         """Put a product into the catalogue and return its stock."""
@@ -114,6 +123,14 @@ class Store:
         order = self.fulfilled(**pieces)
         self.tell(order, Complete(), ANNA)
         return order
+
+    def in_two_parcels(self, order: Seen) -> tuple[Seen, Seen]:
+        """Prepare a parcel of each of an order's two lines."""
+        parcels = []
+        for line in self.lines(order):
+            self.tell(order, ship(line.number, line.quantity))
+            parcels.append(self.last("shipment"))
+        return parcels[0], parcels[1]
 
     # -- when
 
@@ -250,6 +267,10 @@ class Store:
     def lines(self, order: Seen) -> list[OrderLine]:
         return [line for line in self.world.rows(OrderLine) if line.order_id == order.id]
 
+    def counted(self, order: Seen, column: str) -> list[int]:
+        """Return how many pieces of each of an order's lines are counted in a column."""
+        return [getattr(line, column) for line in self.lines(order)]
+
     def story(self, seen: Seen) -> list[str]:
         """Return the names of the events that an entity took."""
         return [step.event.event_name for step in self.steps if (step.machine, step.id) == (seen.machine, seen.id)]
@@ -301,6 +322,21 @@ class Store:
 def asked(**pieces: int) -> tuple[LineAsked, ...]:
     """Ask for pieces of products."""
     return tuple(LineAsked(sku=sku, quantity=quantity) for sku, quantity in pieces.items())
+
+
+def pieces(number: int, quantity: int) -> tuple[Pieces, ...]:
+    """Name pieces of one line."""
+    return (Pieces(number=number, quantity=quantity),)
+
+
+def ship(number: int, quantity: int) -> Ship:
+    """Ask for a parcel of pieces of one line."""
+    return Ship(lines=pieces(number, quantity))
+
+
+def pay(amount: int | None = None, take: str | None = None) -> Pay:
+    """Ask for a payment of all that lacks, or of a part, now or later."""
+    return Pay.model_validate({"method": "tok_approve", "amount": amount, "take": take})
 
 
 def taken(call: Asked, amount: int | None, currency: str | None) -> dict[str, Any]:

@@ -10,26 +10,10 @@ from statemachines.letters import OrderConfirmed, PaymentFailed
 from statemachines.order import Cancel, Expire, OrderPolicy, Pay, Retry
 from statemachines.payment import news
 from statemachines.payment.events import Confirm
-from statemachines.payments import AUTHORIZE, CHARGE, CustomerActionRequired
+from statemachines.payments import CHARGE, CustomerActionRequired
 from statemachines.values import MAX_AMOUNT
 from tests.statemachines.shop import ANNA
-from tests.statemachines.store import Seen, Store
-
-
-@pytest.fixture
-def store() -> Store:
-    """Ten mugs at 12.50 EUR and five pots at 40.00 EUR are on the shelf."""
-    return stocked(Store())
-
-
-def stocked(store: Store) -> Store:
-    store.sells("MUG", price=1250, on_hand=10)
-    store.sells("POT", price=4000, on_hand=5)
-    return store
-
-
-def pay(amount: int | None = None, take: str | None = None) -> Pay:
-    return Pay.model_validate({"method": "tok_approve", "amount": amount, "take": take})
+from tests.statemachines.store import Seen, Store, pay
 
 
 def thrice_declined(store: Store, **pieces: int) -> Seen:
@@ -89,7 +73,7 @@ def test_an_unpaid_order_expires_and_gives_its_pieces_back(store: Store):
 
 
 def test_the_shop_chooses_when_unpaid_orders_expire():
-    store = stocked(Store(order=OrderPolicy(expire_after=timedelta(minutes=5))))
+    store = Store.stocked(order=OrderPolicy(expire_after=timedelta(minutes=5)))
     order = store.pending(MUG=3)
 
     store.wait(minutes=5)
@@ -160,7 +144,7 @@ def test_a_thrice_declined_order_fails_and_gives_its_pieces_back(store: Store):
 
 
 def test_the_shop_chooses_how_often_a_payment_may_be_declined():
-    store = stocked(Store(order=OrderPolicy(payment_tries=1)))
+    store = Store.stocked(order=OrderPolicy(payment_tries=1))
     order = store.paying(MUG=2)
 
     store.declined(order)
@@ -273,165 +257,6 @@ def test_a_late_decline_lets_a_failed_order_be_tried_again(store: Store):
     store.tell(order, Retry())
 
     assert (order.state, order.payment_tries, store.stock().reserved) == ("pending", 0, 2)
-
-
-# -- by several payments
-
-
-def test_an_order_is_paid_in_parts_one_after_the_other(store: Store):
-    order = store.pending(MUG=2)
-
-    store.tell(order, pay(1000), ANNA)
-    store.charged(order)
-    assert (order.state, order.paid) == ("pending", 1000)
-    store.tell(order, pay(), ANNA)
-    store.charged(order)
-
-    assert (order.state, order.paid) == ("processing", 2500)
-    assert [payment.amount for payment in store.all("payment")] == [1000, 1500]
-
-
-def test_an_order_is_paid_in_parts_at_the_same_time(store: Store):
-    order = store.pending(MUG=2)
-    store.tell(order, pay(1000), ANNA)
-    store.tell(order, pay(1500), ANNA)
-    assert (order.state, order.asked) == ("paying", 2500)
-
-    store.charged(order)
-    assert (order.state, order.asked, order.paid) == ("paying", 1500, 1000)
-    store.charged(order)
-
-    assert (order.state, order.asked, order.paid) == ("processing", 0, 2500)
-
-
-def test_one_part_may_be_held_while_the_other_is_taken(store: Store):
-    order = store.pending(MUG=2)
-    store.tell(order, pay(1000), ANNA)
-    store.tell(order, pay(1500, "later"), ANNA)
-
-    store.authorized(order)
-    store.charged(order)
-
-    assert (order.state, order.paid, order.authorized) == ("processing", 1000, 1500)
-
-
-def test_a_part_that_is_declined_leaves_the_other_open(store: Store):
-    order = store.pending(MUG=2)
-    store.tell(order, pay(1000), ANNA)
-    store.tell(order, pay(1500), ANNA)
-
-    store.declined(order)
-    assert (order.state, order.asked, order.payment_tries) == ("paying", 1500, 1)
-    store.charged(order)
-
-    assert (order.state, order.paid, order.asked) == ("pending", 1500, 0)
-
-
-def test_only_what_a_declined_part_lacks_is_paid_anew(store: Store):
-    order = store.pending(MUG=2)
-    store.tell(order, pay(1000), ANNA)
-    store.charged(order)
-    store.tell(order, pay(1500), ANNA)
-    store.declined(order)
-
-    store.tell(order, pay(), ANNA)
-    store.charged(order)
-
-    assert (order.state, order.paid, order.payment_tries) == ("processing", 2500, 0)
-
-
-@pytest.mark.parametrize(
-    ("amount", "reason"),
-    [
-        (1501, "15.01 EUR to pay, but only 15.00 EUR are left"),
-        (MAX_AMOUNT, "10000000000.00 EUR to pay, but only 15.00 EUR are left"),
-    ],
-)
-def test_a_part_is_never_more_than_is_left(store: Store, amount: int, reason: str):
-    order = store.pending(MUG=2)
-    store.tell(order, pay(1000), ANNA)
-
-    assert store.why(order, pay(amount), ANNA) == reason
-
-
-def test_an_order_of_which_a_part_was_paid_expires_and_gives_it_back(store: Store):
-    order = store.pending(MUG=2)
-    store.tell(order, pay(1000), ANNA)
-    store.charged(order)
-
-    store.wait(minutes=30)
-    assert (order.state, order.refunding) == ("cancelling", 1000)
-    store.refunded(order)
-
-    assert (order.state, order.refunded, store.shelf()) == ("cancelled", 1000, (10, 0))
-
-
-def test_a_part_that_is_charged_late_completes_the_payment(store: Store):
-    order = store.pending(MUG=2)
-    store.tell(order, pay(1000), ANNA)
-    store.tell(order, pay(1500), ANNA)
-    store.wait(hours=24)
-    assert order.state == "failed"
-
-    store.charged(order)
-    assert (order.state, order.attention) == (
-        "failed",
-        "10.00 EUR came late; cancel the order to give it back, or take it up again",
-    )
-    store.charged(order)
-
-    assert (order.state, order.paid) == ("processing", 2500)
-
-
-# -- held ready
-
-
-def test_money_that_is_held_ready_lets_the_order_go_on(store: Store):
-    order = store.held(MUG=2)
-
-    assert (order.state, order.authorized, order.paid, order.stock_held) == ("processing", 2500, 0, "taken")
-
-
-def test_the_shop_chooses_whether_money_is_held_first():
-    store = stocked(Store(order=OrderPolicy(take="later")))
-
-    store.paying(MUG=2)
-
-    assert [call.amount for call in store.asked_of(AUTHORIZE)] == [2500]
-
-
-def test_money_that_is_no_longer_held_has_to_be_paid_anew(store: Store):
-    order = store.held(MUG=2)
-
-    store.wait(days=7)
-
-    assert (order.state, order.authorized) == ("payment_due", 0)
-    assert order.attention == "25.00 EUR are no longer held: the bank no longer holds it ready"
-
-
-def test_with_another_payment_the_order_goes_on(store: Store):
-    order = store.held(MUG=2)
-    store.wait(days=7)
-
-    store.tell(order, pay(take="later"), ANNA)
-    store.authorized(order)
-
-    assert (order.state, order.authorized) == ("processing", 2500)
-
-
-def test_what_is_held_too_late_is_not_counted_on(store: Store):
-    order = store.pending(MUG=2)
-    store.tell(order, pay(take="later"), ANNA)
-    payment = store.last("payment")
-    asks = CustomerActionRequired(payment="pi_1", url="https://bank.example/3ds")
-    store.answer(order, AUTHORIZE, lambda _: asks)
-    store.wait(hours=1)
-    store.voided(order)
-    assert (payment.state, order.state) == ("voided", "pending")
-
-    store.authorized(order)
-
-    assert (payment.state, order.state, order.stock_held) == ("voiding", "pending", "reserved")
 
 
 # -- nothing to pay

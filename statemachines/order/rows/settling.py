@@ -3,8 +3,15 @@
 from statemachines.declaration import Guard, Transition
 from statemachines.order.events import Refund, RefundAgain, RequestReturn, Return
 from statemachines.order.ledger import record
-from statemachines.order.notices import alert_attention, alert_dispute, alert_refund_failure, alert_stuck, tell_refunded
-from statemachines.order.paying import note_dispute, note_lapse, note_stuck, record_payment
+from statemachines.order.notices import (
+    alert_attention,
+    alert_dispute,
+    alert_refund_failure,
+    alert_stuck,
+    tell_refunded,
+    tell_to_pay,
+)
+from statemachines.order.paying import is_not_needed, note_dispute, note_lapse, note_stuck, record_payment
 from statemachines.order.refunding import (
     ask_refund,
     free_refunds,
@@ -60,6 +67,8 @@ SETTLING = [
     Transition(Charged,                LATER,                None,                       [],                                                   [record_payment, give_back_overpaid]),
     Transition(Authorized,             LATER,                None,                       [],                                                   [record_payment]),
     Transition(Declined,               [*IN_WORK[:-1], *OUT, *ARRIVED, "cancelled"], None, [],                                                 [record]),
+    Transition(Released,               LATER,                None,                       [is_not_needed],                                      [record]),
+    Transition(Released,               "processing",         "payment_due",              [],                                                   [note_lapse, alert_attention, tell_to_pay]),
     Transition(Released,               [*IN_WORK[1:], *OUT, *ARRIVED], None,             [],                                                   [note_lapse, alert_attention]),
     Transition(Released,               ["pending", "paying", "failed", "cancelled"], None, [],                                                 [record]),
     Transition(PaymentStuck,           ["pending", "failed", *LATER, "cancellation_failed", "cancelled"], None, [],                            [note_stuck, alert_stuck]),

@@ -36,14 +36,13 @@ from statemachines.order.notices import (
     alert_review,
     ask_about_unavailable,
     tell_declined,
-    tell_to_pay,
     tell_to_pay_more,
 )
-from statemachines.order.paying import count_decline, covers_total, leaves_that_to_pay, note_lapse, pay, record_payment
+from statemachines.order.paying import count_decline, covers_total, leaves_that_to_pay, pay, record_payment
 from statemachines.order.refunding import give_back_excess, give_back_overpaid, give_back_unavailable
 from statemachines.order.shipping import nothing_is_packed
 from statemachines.order.stocking import added_in_stock, move_changed_stock
-from statemachines.payment.news import Authorized, Charged, Declined, Released
+from statemachines.payment.news import Authorized, Charged, Declined
 
 GOOD_CHANGE: list[Guard] = [
     changes_something,
@@ -74,5 +73,4 @@ WORKING = [
     Transition(ReportUnavailable,      "processing",         "customer_action_required", [are_there],                                          [note_unavailable, ask_about_unavailable]),
     Transition(GoOnWithout,            "customer_action_required", "processing",         [something_stays],                                    [take_off_unavailable, give_back_unavailable]),
     Transition(CustomerSilent,         "customer_action_required", "cancelling",         [],                                                   [begin_to_undo]),
-    Transition(Released,               "processing",         "payment_due",              [],                                                   [note_lapse, alert_attention, tell_to_pay]),
 ]  # fmt: skip
