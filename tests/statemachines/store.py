@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from statemachines.carrier import CANCEL_SHIPMENT, CREATE_SHIPMENT, CancellationRefused, ShipmentCancelled
+from statemachines.carrier import CANCEL_SHIPMENT, CREATE_SHIPMENT, Address, CancellationRefused, ShipmentCancelled
 from statemachines.carrier import ShipmentCreated as Booked
 from statemachines.declaration import Actor, Effect, Event, Policy
 from statemachines.letters import Template
@@ -30,12 +30,13 @@ from statemachines.payments import (
 from statemachines.pieces import Pieces
 from statemachines.product import Create as CreateProduct
 from statemachines.registry import MACHINES
-from statemachines.shipment.events import Deliver, Dispatch
+from statemachines.shipment.events import Book, Deliver, Dispatch
 from statemachines.transaction import Asked, Happened, Outcome, Step
 from statemachines.world import World
 from tests.statemachines.shop import ANNA, MERCHANT, NOON
 
 MAIL = "anna@home.example"
+HOME = Address(name="Anna", lines=("Lindenweg 3",), city="Berlin", country="DE")
 
 
 class Seen:
@@ -159,6 +160,10 @@ class Store:
 
     def dispatch(self, shipment: Seen, tracking: str | None = None) -> None:
         self.tell(shipment, Dispatch(tracking=tracking))
+
+    def book(self, shipment: Seen) -> None:
+        """Ask the carrier to fetch a parcel."""
+        self.tell(shipment, Book(address=HOME))
 
     # -- what the gateway and the carrier answer
 
