@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from statemachines.declaration import Effect, Event
+from statemachines.privacy import PRIVATE
 from statemachines.values import Name, Quantity, Reference, Sku, Url
 
 CarrierReference = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._/-]{0,99}$", examples=["JD014600003RU"])]
@@ -22,8 +23,8 @@ class ShipmentCreated(Event):
     tracking: CarrierReference
     """What the customer follows the parcels by."""
     tracking_url: Url | None = None
-    label_url: Url | None = None
-    """Where the label to print is."""
+    label_url: Annotated[Url | None, PRIVATE] = None
+    """Where the label to print is; it shows the address."""
 
 
 class ShipmentRefused(Event):
