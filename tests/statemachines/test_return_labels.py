@@ -68,10 +68,10 @@ def test_an_answer_of_the_carrier_is_waited_for_no_longer(answer):
     hall = GoodsIn(return_to=RETURN_TO)
     hall.approved()
     accepted(hall.label() if answer == "label" else hall.say(ShipmentRefused(reason="no such street"), SYSTEM))
+    assert (hall.case.id, "label_overdue") not in hall.timers
     attention = hall.case.attention
     hall.wait(days=3)
     assert hall.case.attention == attention
-    assert (hall.case.id, "label_overdue") not in hall.timers
 
 
 def test_nobody_is_bothered_about_a_label_that_nobody_asked_for():
