@@ -8,7 +8,7 @@ from statemachines.declaration import Event
 from statemachines.product import Discontinue, OpenLocation, Relist
 from statemachines.reservation import PiecesOf
 from statemachines.stock import Adjust, Freeze, Receive, Unfreeze
-from tests.basket import BringBack, Fill, Keep, Pay, PutBack
+from tests.basket import BringBack, Fill, Keep, Pay, PutBack, Wish
 
 SKUS = ["MUG", "POT"]
 LOCATIONS = ["berlin", "rome"]
@@ -40,7 +40,8 @@ class AnyWeek:
         """Choose an event for a new basket, one of the last ones, a stock or a product."""
         what = self.random.randrange(10)
         if what < 4 or not orders:
-            return "order", None, Fill(pieces=self._pieces(), patient=self.random.random() < 0.7)
+            paid = self.random.random() < 0.1
+            return "order", None, Fill(pieces=self._pieces(), patient=self.random.random() < 0.7, paid=paid)
         if what < 7:
             return "order", self.random.choice(orders[-8:]), self._event()
         sku = self.random.choice(SKUS)
@@ -55,6 +56,7 @@ class AnyWeek:
 
     def _event(self) -> Event:
         events = [Pay(), Keep(), PutBack(), PutBack(pieces=self._pieces()), BringBack(pieces=self._pieces())]
+        events += [Wish(pieces=self._pieces(), patient=self.random.random() < 0.5)] * 2
         return self.random.choice(events)
 
     def _movement(self) -> Event:

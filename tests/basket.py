@@ -12,6 +12,7 @@ from statemachines.reservation import (
     BackorderFilled,
     Extend,
     Hold,
+    HoldMore,
     PiecesOf,
     Release,
     Reservation,
@@ -30,6 +31,15 @@ class Fill(Event, by=[Role.MERCHANT]):
     pieces: tuple[PiecesOf, ...]
     patient: bool = False
     """Whether the customer waits for what is not there."""
+    paid: bool = False
+    """Whether it is paid already."""
+
+
+class Wish(Event, by=[Role.MERCHANT]):
+    """Put in more pieces."""
+
+    pieces: tuple[PiecesOf, ...]
+    patient: bool = False
 
 
 class Keep(Event, by=[Role.MERCHANT]):
@@ -56,6 +66,10 @@ def own_id(basket: Order) -> list[str]:
     return [basket.id]
 
 
+def is_paid(event: Fill) -> str | None:
+    return None if event.paid else "it is not paid"
+
+
 def reserve(basket: Order, event: Fill, now: datetime) -> Iterator[Command]:
     yield Set(customer="anna", currency="EUR")
     hold = Hold(
@@ -63,9 +77,15 @@ def reserve(basket: Order, event: Fill, now: datetime) -> Iterator[Command]:
         customer="anna",
         pieces=event.pieces,
         allow_backorder=event.patient,
-        until=now + PATIENCE,
+        paid=event.paid,
+        until=None if event.paid else now + PATIENCE,
     )
     yield Spawn("reservation", hold)
+
+
+def want_more(event: Wish, reservations: list[Reservation]) -> Iterator[Command]:
+    wanted = HoldMore(pieces=event.pieces, allow_backorder=event.patient)
+    yield from (Send("reservation", each.id, wanted) for each in reservations)
 
 
 def keep(reservations: list[Reservation], now: datetime) -> Iterator[Command]:
@@ -110,10 +130,12 @@ basket = Machine(
         State("dropped", final=True),
     ],
     transitions=[
+        Transition(Fill, NEW, "paid", [is_paid], [reserve]),
         Transition(Fill, NEW, "filled", [], [reserve]),
-        Transition(Backordered, "filled", None, [], [note_missing]),
+        Transition(Backordered, OPEN, None, [], [note_missing]),
         Transition(BackorderFilled, OPEN, None, [], [note_arrival]),
         Transition(ReservationExpired, "filled", "dropped", [], [note_expiry]),
+        Transition(Wish, OPEN, None, [], [want_more]),
         Transition(Keep, "filled", None, [], [keep]),
         Transition(Pay, "filled", "paid", [], [take]),
         Transition(PutBack, OPEN, None, [], [put_back]),

@@ -94,7 +94,11 @@ class Shelves:
         """
         got, had = self.got, before.got
         now = {(row.sku, row.ticket): row for row in self.queue}
-        for row in before.queue:
+        first: dict[tuple[str, str], Backorder] = {}
+        for row in sorted(before.queue, key=lambda row: row.ticket):
+            if row.missing:  # whoever wanted more later has a later place for that, too
+                first.setdefault((row.reservation_id, row.sku), row)
+        for row in first.values():
             if got[row.reservation_id, row.sku] > had[row.reservation_id, row.sku]:
                 earlier = [now[e.sku, e.ticket] for e in before.queue if e.sku == row.sku and e.ticket < row.ticket]
                 assert not any(each.missing for each in earlier), "overtaken by who came later"

@@ -17,12 +17,14 @@ from statemachines.reservation.events import (
     Expire,
     Extend,
     Hold,
+    HoldMore,
     PiecesOf,
     Release,
     Remind,
     ReservationExpired,
     Restock,
     Wake,
+    Want,
     as_pieces,
     by_sku,
 )
@@ -54,17 +56,42 @@ def note_order(event: Hold) -> Iterator[Command]:
 
 def hold_pieces(reservation: Reservation, event: Hold, offers: list[Stock]) -> Iterator[Command]:
     """Promise what there is."""
-    for number, portion in enumerate(_offered(event, offers), 1):
-        yield Reserve(portion.stock, portion.quantity)
-        yield Add(_line(reservation.id, number, portion.stock.sku, portion.stock.id, portion.quantity, "held"))
+    yield from _hold(reservation, event, offers, 0, "held")
 
 
-def queue_up(reservation: Reservation, event: Hold, offers: list[Stock], now: datetime) -> Iterator[Command]:
+def take_at_once(reservation: Reservation, event: Hold, offers: list[Stock]) -> Iterator[Command]:
+    """Take what there is out of the stock."""
+    yield from _hold(reservation, event, offers, 0, "taken")
+
+
+def hold_more(
+    reservation: Reservation, event: HoldMore, offers: list[Stock], lines: list[ReservationLine]
+) -> Iterator[Command]:
+    """Promise what there is of the pieces that come on top."""
+    yield from _hold(reservation, event, offers, len(lines), "held")
+
+
+def take_more(
+    reservation: Reservation, event: HoldMore, offers: list[Stock], lines: list[ReservationLine]
+) -> Iterator[Command]:
+    """Take what there is of the pieces that come on top out of the stock."""
+    yield from _hold(reservation, event, offers, len(lines), "taken")
+
+
+def _hold(reservation: Reservation, event: Want, offers: list[Stock], lines: int, state: str) -> Iterator[Command]:
+    for number, (stock, quantity) in enumerate(_offered(event, offers), lines + 1):
+        yield Reserve(stock, quantity)
+        if state == "taken":
+            yield Commit(stock, quantity)
+        yield Add(_line(reservation.id, number, stock.sku, stock.id, quantity, state))
+
+
+def queue_up(reservation: Reservation, event: Want, offers: list[Stock], now: datetime) -> Iterator[Command]:
     """Wait for the rest behind those who came earlier, and tell the order."""
     mains = {each.id: each for each in offers}
     missing = by_sku(event.pieces)
-    for portion in _offered(event, offers):
-        missing[portion.stock.sku] -= portion.quantity
+    for stock, quantity in _offered(event, offers):
+        missing[stock.sku] -= quantity
     missing = +missing
     for sku, quantity in missing.items():
         ticket = mains[sku].tickets + 1
@@ -80,11 +107,12 @@ def queue_up(reservation: Reservation, event: Hold, offers: list[Stock], now: da
                 since=now,
             )
         )
-    yield Set(missing=missing.total())
-    yield Send("order", event.order, Backordered(reservation=reservation.id, missing=as_pieces(missing)))
+    yield Set(missing=reservation.missing + missing.total())
+    order = event.order if isinstance(event, Hold) else reservation.order_id
+    yield Send("order", order, Backordered(reservation=reservation.id, missing=as_pieces(missing)))
 
 
-def _offered(event: Hold, offers: list[Stock]) -> list[Portion]:
+def _offered(event: Want, offers: list[Stock]) -> list[Portion]:
     """Return what the order gets at once: nothing of what others wait for already."""
     queued = {each.sku for each in offers if each.waiting}
     wanted = {sku: quantity for sku, quantity in by_sku(event.pieces).items() if sku not in queued}
@@ -146,16 +174,19 @@ def give_back(
 ) -> Iterator[Command]:
     """Give back what the order no longer wants; what is not there yet first, then what came last."""
     asked = by_sku(event.pieces) if isinstance(event, Release) and event.pieces else None
-    forgone = _share(((each, each.sku, each.missing) for each in waiting), asked)
+    forgone = _share(((each, each.sku, each.missing) for each in reversed(waiting)), asked)
     for backorder, quantity in forgone:
         left = backorder.missing - quantity
         yield Change(backorder, {"missing": left, "page": backorder.page if left else None})
-        yield Change(queues[backorder.sku], leave_queue(queues[backorder.sku], quantity))
-    yield Set(missing=reservation.missing - sum(quantity for _, quantity in forgone))
+    fewer: Counter[str] = Counter()
+    for backorder, quantity in forgone:
+        fewer[backorder.sku] += quantity
+    yield from (Change(queues[sku], leave_queue(queues[sku], quantity)) for sku, quantity in fewer.items())
+    yield Set(missing=reservation.missing - fewer.total())
     latest = [line for state in ("held", "taken") for line in reversed(lines) if line.state == state]
     returned = _share(((line, line.sku, line.quantity) for line in latest), asked)
     yield from _return(returned, queues, len(lines))
-    yield from _offer(returned, queues, Counter({each.sku: quantity for each, quantity in forgone}), now)
+    yield from _offer(returned, queues, fewer, now)
 
 
 def put_back(

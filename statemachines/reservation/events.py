@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from statemachines.declaration import Event, Role
 from statemachines.pieces import MAX_LINES
@@ -27,15 +27,33 @@ class PiecesOf(BaseModel):
 Pieces = Annotated[tuple[PiecesOf, ...], Field(min_length=1, max_length=MAX_LINES)]
 
 
-class Hold(Event, by=ORDERS):
-    """Keep pieces for an order: all of them or, if it may wait, what there is now and the rest as it arrives."""
+class Want(Event):
+    """Keep pieces: all of them or, if the order may wait, what there is now and the rest as it arrives."""
+
+    pieces: Pieces
+    allow_backorder: bool = False
+    """Whether the order may wait for what is not there."""
+
+
+class Hold(Want, by=ORDERS):
+    """Keep pieces for an order."""
 
     order: Reference
     customer: Name
-    pieces: Pieces
-    allow_backorder: bool = False
-    until: Moment
+    paid: bool = False
+    """Whether the order is paid already, so that the pieces are taken at once."""
+    until: Moment | None = None
     """Until when they are kept unless they are taken."""
+
+    @model_validator(mode="after")
+    def _what_is_not_paid_expires(self) -> Self:
+        if self.paid == (self.until is not None):
+            raise ValueError("say until when pieces are kept, or that they are paid")
+        return self
+
+
+class HoldMore(Want, by=ORDERS):
+    """Keep more pieces for the same order; if it is paid, they are taken at once."""
 
 
 class Extend(Event, by=ORDERS):

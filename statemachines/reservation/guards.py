@@ -2,22 +2,27 @@
 
 from collections import Counter
 
-from statemachines.reservation.events import Hold, Release, Restock, by_sku
+from statemachines.reservation.events import Hold, Release, Restock, Want, by_sku
 from statemachines.reservation.model import Reservation, ReservationLine, pieces_in
 from statemachines.stock import Backorder, PiecesArrived, Stock, shortage
 
 
-def all_is_in_stock(event: Hold, offers: list[Stock]) -> str | None:
+def is_not_paid(event: Hold) -> str | None:
+    """Refuse an order that is paid: its pieces are taken at once."""
+    return "the order is paid" if event.paid else None
+
+
+def all_is_in_stock(event: Want, offers: list[Stock]) -> str | None:
     """Refuse unless every piece can be promised now."""
     return shortage(by_sku(event.pieces), offers)
 
 
-def may_wait(event: Hold, offers: list[Stock]) -> str | None:
+def may_wait(event: Want, offers: list[Stock]) -> str | None:
     """Refuse an order that wants everything at once."""
     return None if event.allow_backorder else shortage(by_sku(event.pieces), offers)
 
 
-def will_come(event: Hold, offers: list[Stock]) -> str | None:
+def will_come(event: Want, offers: list[Stock]) -> str | None:
     """Refuse to wait for what the shop no longer sells."""
     sold = {each.sku for each in offers if each.state != "retired"}
     gone = [sku for sku in by_sku(event.pieces) if sku not in sold]
@@ -48,8 +53,7 @@ def brings_all_back(event: Restock, lines: list[ReservationLine], waiting: list[
 
 def waits_no_longer(event: Release, waiting: list[Backorder]) -> str | None:
     """Hold if nothing is waited for once the pieces are given back."""
-    missing = Counter({each.sku: each.missing for each in waiting})
-    left = (missing - by_sku(event.pieces)).total()
+    left = (_missing(waiting) - by_sku(event.pieces)).total()
     return f"{left} pieces are still waited for" if left else None
 
 
@@ -60,10 +64,14 @@ def all_has_arrived(reservation: Reservation, event: PiecesArrived) -> str | Non
 
 
 def _kept(lines: list[ReservationLine], waiting: list[Backorder]) -> Counter[str]:
+    return pieces_in("held", lines) + pieces_in("taken", lines) + _missing(waiting)
+
+
+def _missing(waiting: list[Backorder]) -> Counter[str]:
     missing: Counter[str] = Counter()
     for each in waiting:
         missing[each.sku] += each.missing
-    return pieces_in("held", lines) + pieces_in("taken", lines) + missing
+    return missing
 
 
 def _no_more(asked: Counter[str], there: Counter[str], what: str, so_many: str) -> str | None:

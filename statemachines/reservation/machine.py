@@ -14,6 +14,7 @@ from statemachines.declaration import NEW, After, Load, Role, State, Transition
 from statemachines.machine import Machine
 from statemachines.reservation.actions import (
     give_back,
+    hold_more,
     hold_pieces,
     keep_longer,
     note_order,
@@ -23,15 +24,18 @@ from statemachines.reservation.actions import (
     put_back,
     queue_up,
     remind_shop,
+    take_at_once,
+    take_more,
     take_pieces,
     tell_expired,
 )
-from statemachines.reservation.events import Expire, Extend, Hold, Release, Remind, Restock, Take, Wake
+from statemachines.reservation.events import Expire, Extend, Hold, HoldMore, Release, Remind, Restock, Take, Wake, Want
 from statemachines.reservation.guards import (
     all_has_arrived,
     all_is_in_stock,
     brings_all_back,
     gives_all_back,
+    is_not_paid,
     keeps_so_many,
     may_wait,
     took_so_many,
@@ -47,7 +51,7 @@ def own_id(reservation: Reservation) -> list[str]:
     return [reservation.id]
 
 
-def skus_asked(event: Hold) -> list[str]:
+def skus_asked(event: Want) -> list[str]:
     """Name the products that an order wants."""
     return list(dict.fromkeys(each.sku for each in event.pieces))
 
@@ -101,8 +105,16 @@ reservation = Machine(
     ],
     transitions=[
         #          event          from            to              only if                             then
-        Transition(Hold,          NEW,            "held",         [all_is_in_stock],                  [note_order, hold_pieces]),
-        Transition(Hold,          NEW,            "backordered",  [may_wait, will_come],              [note_order, hold_pieces, queue_up]),
+        Transition(Hold,          NEW,            "held",         [is_not_paid, all_is_in_stock],     [note_order, hold_pieces]),
+        Transition(Hold,          NEW,            "backordered",  [is_not_paid, may_wait, will_come], [note_order, hold_pieces, queue_up]),
+        Transition(Hold,          NEW,            "taken",        [all_is_in_stock],                  [note_order, take_at_once]),
+        Transition(Hold,          NEW,            "partly_taken", [may_wait, will_come],              [note_order, take_at_once, queue_up]),
+        Transition(HoldMore,      UNPAID,         None,           [all_is_in_stock],                  [hold_more]),
+        Transition(HoldMore,      "held",         "backordered",  [may_wait, will_come],              [hold_more, queue_up]),
+        Transition(HoldMore,      "backordered",  None,           [may_wait, will_come],              [hold_more, queue_up]),
+        Transition(HoldMore,      PAID,           None,           [all_is_in_stock],                  [take_more]),
+        Transition(HoldMore,      "taken",        "partly_taken", [may_wait, will_come],              [take_more, queue_up]),
+        Transition(HoldMore,      "partly_taken", None,           [may_wait, will_come],              [take_more, queue_up]),
         Transition(PiecesArrived, "backordered",  "held",         [all_has_arrived],                  [put_aside]),
         Transition(PiecesArrived, "backordered",  None,           [],                                 [put_aside]),
         Transition(PiecesArrived, "partly_taken", "taken",        [all_has_arrived],                  [pass_on]),

@@ -1,15 +1,18 @@
 """The business rules of reservations: what is kept for an order, for how long, and who is served first."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
+from pydantic import ValidationError
 
 from statemachines.declaration import Role
 from statemachines.messages import PostMessage
 from statemachines.product import Discontinue
+from statemachines.reservation import Hold
 from statemachines.reservation import reservation as machine
 from statemachines.stock import Adjust, Freeze, Unfreeze
-from tests.basket import BringBack, Fill, Keep, Pay, PutBack
+from tests.basket import BringBack, Fill, Keep, Pay, PutBack, Wish
+from tests.conftest import NOON
 from tests.statemachines.storeroom import Storeroom, pieces
 
 HOUR = timedelta(hours=1)
@@ -226,6 +229,89 @@ def test_the_shop_is_reminded_of_paid_orders_that_wait(room: Storeroom) -> None:
     room.receives("MUG", 1)
     room.world.advance(2 * WEEK)
     assert len(room.world.asked) == 2
+
+
+def test_an_order_that_is_paid_takes_its_pieces_at_once(room: Storeroom) -> None:
+    order = room.told("order", None, Fill(pieces=pieces(MUG=4), paid=True))
+    room.world.advance(WEEK)
+
+    assert (room.state(order), room.lines(order, "taken")) == ("taken", {"MUG": 3, "MUG@berlin": 1})
+    assert (room.shelf("MUG"), room.shelf("MUG@berlin")) == ((0, 0), (1, 0))
+
+
+def test_an_order_that_is_paid_may_wait_too(room: Storeroom) -> None:
+    order = room.told("order", None, Fill(pieces=pieces(MUG=6), patient=True, paid=True))
+    room.receives("MUG", 1)
+
+    assert (room.state(order), room.lines(order, "taken")) == ("taken", {"MUG": 4, "MUG@berlin": 2})
+
+
+@pytest.mark.parametrize(("paid", "until"), [(True, NOON), (False, None)])
+def test_pieces_are_paid_or_kept_until_a_moment(paid: bool, until: datetime | None) -> None:
+    with pytest.raises(ValidationError, match="say until when"):
+        Hold(order="ord_1", customer="anna", pieces=pieces(MUG=1), paid=paid, until=until)
+
+
+# -- more of them --------------------------------------------------------------------------------------------------
+
+
+def test_more_pieces_are_kept_with_the_others(room: Storeroom) -> None:
+    order = room.filled(MUG=3)
+    room.told("order", order, Wish(pieces=pieces(MUG=1, POT=1)))
+
+    assert (room.state(order), room.lines(order)) == ("held", {"MUG": 3, "MUG@berlin": 1, "POT": 1})
+
+
+def test_more_pieces_of_a_paid_order_are_taken_at_once(room: Storeroom) -> None:
+    order = room.paid(MUG=1)
+    room.told("order", order, Wish(pieces=pieces(MUG=1)))
+
+    assert (room.lines(order, "taken"), room.shelf("MUG")) == ({"MUG": 2}, (1, 0))
+
+
+def test_more_pieces_that_are_not_there_are_refused_or_waited_for(room: Storeroom) -> None:
+    order = room.filled(MUG=5)
+    wanted = Wish(pieces=pieces(MUG=2))
+    assert room.why("order", order, wanted).endswith("not in stock: MUG: 2 asked, 0 available")
+
+    room.told("order", order, wanted.model_copy(update={"patient": True}))
+    assert (room.state(order), room.missing(order), room.attention(order)) == (
+        "backordered",
+        {"MUG": 2},
+        "waits for 2 MUG",
+    )
+    room.world.advance(HOUR)
+    assert room.state(order) == "expired"
+
+
+def test_a_paid_order_that_wants_more_than_there_is_waits_for_it(room: Storeroom) -> None:
+    order = room.paid(MUG=5)
+    room.told("order", order, Wish(pieces=pieces(MUG=1), patient=True))
+    assert room.state(order) == "partly_taken"
+
+    room.receives("MUG", 1)
+    assert (room.state(order), room.lines(order, "taken")) == ("taken", {"MUG": 4, "MUG@berlin": 2})
+
+
+def test_who_wants_more_stands_in_the_queue_anew_and_keeps_the_earlier_place(room: Storeroom) -> None:
+    first = room.waits(MUG=6)
+    second = room.waits(MUG=1)
+    room.told("order", first, Wish(pieces=pieces(MUG=1), patient=True))
+    room.receives("MUG", 2)
+    assert (room.missing(first), room.state(second)) == ({"MUG": 1}, "held")
+
+    room.receives("MUG", 1)
+    assert room.state(first) == "held"
+
+
+def test_who_wants_less_again_gives_up_the_later_place(room: Storeroom) -> None:
+    first = room.waits(MUG=6)
+    second = room.waits(MUG=1)
+    room.told("order", first, Wish(pieces=pieces(MUG=2), patient=True))
+    room.puts_back(first, MUG=2)
+    room.receives("MUG", 1)
+
+    assert (room.state(first), room.missing(second)) == ("held", {"MUG": 1})
 
 
 # -- giving back ---------------------------------------------------------------------------------------------------
