@@ -15,7 +15,7 @@ def test_an_entity_that_waits_for_approval_has_nothing_suspicious():
 def test_an_entity_knows_which_approval_it_waits_for():
     office = Office()
     deal = office.deal()
-    assert deal.payment == office.approval.id
+    assert deal.approval == office.approval.id
     assert (office.approval.reference, office.approval.machine, office.approval.requested_by) == (
         deal.id,
         "deal",

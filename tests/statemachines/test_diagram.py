@@ -42,8 +42,8 @@ def test_an_order_is_drawn_from_its_creation_to_its_ends():
     lines = [line.strip() for line in diagram(MACHINES["order"]).splitlines()]
 
     assert lines[1].startswith("[*] --> draft : create [orders_for_itself, ")
-    assert "pending --> paying : pay" in lines
-    assert "paying --> pending : declined [payment_is_open, tries_left]" in lines
+    assert "pending --> paying : pay [leaves_that_to_pay]" in lines
+    assert "paying --> pending : declined [tries_left]" in lines
     assert lines[-2:] == ["cancelled --> [*]", "returned --> [*]"]
 
 
