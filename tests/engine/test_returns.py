@@ -11,10 +11,10 @@ from statemachines.order import Complete, Fulfill, RequestReturn
 from statemachines.pieces import Pieces
 from statemachines.refund import Refund
 from statemachines.refund.events import Settle
-from statemachines.returns.events import Approve, Depart, Inspect, Inspected, Receive, SendLabel, Wish
+from statemachines.returns.events import Approve, Cancel, Depart, Inspect, Inspected, Receive, SendLabel, Wish
 from statemachines.returns.model import ReturnCase, ReturnPolicy
 from tests.conftest import OpenService
-from tests.engine.shop import ANNA, BEN, Shop, committed, rejected
+from tests.engine.shop import ANNA, BEN, MERCHANT, Shop, committed, rejected
 from tests.statemachines.goods_in import RETURN_TO
 
 
@@ -201,3 +201,37 @@ async def test_a_refund_that_fails_is_seen_on_the_return_until_it_was_given_in_a
         None,
     )
     assert await hall.money("order", order, "refunded", "refund_due") == (2500, 0)
+
+
+async def test_two_processes_settle_a_return_once(open_service: OpenService, postgresql_url: str) -> None:
+    async with open_service(postgresql_url) as one, open_service(postgresql_url, seed=2) as other:
+        halls = [Returns(one), Returns(other)]
+        await halls[0].sells("MUG")
+        order = await halls[0].completed(MUG=2)
+        case = await halls[0].received(order, line1=2)
+        results = await asyncio.gather(
+            *(
+                halls[number % 2].finds(case, Inspected(number=1, accepted=number % 3, refused=2 - number % 3))
+                for number in range(64)
+            )
+        )
+        (settled,) = [number for number, result in enumerate(results) if isinstance(result, Committed)]
+        reasons = {result.reason.partition(" takes")[0] for result in results if isinstance(result, Rejected)}
+        assert reasons == {f"return in state '{'refunding' if settled % 3 else 'closed'}'"}
+        await one.settle()
+        await other.settle()
+        assert await halls[1].shelf() == (8 + settled % 3, 0)
+        assert await halls[1].money("order", order, "refunded", "refunding") == (1250 * (settled % 3), 0)
+
+
+async def test_a_return_is_cancelled_or_received_but_not_both(open_service: OpenService, postgresql_url: str) -> None:
+    async with open_service(postgresql_url) as one, open_service(postgresql_url, seed=2) as other:
+        halls = [Returns(one), Returns(other)]
+        await halls[0].sells("MUG")
+        case = await halls[0].requested(await halls[0].completed(MUG=2), line1=2)
+        committed(await halls[0].tell("return", case, Approve()))
+        events = [(Receive(), MERCHANT), (Cancel(), ANNA)] * 16
+        turns = [halls[number // 2 % 2].tell("return", case, *event) for number, event in enumerate(events)]
+        results = await asyncio.gather(*turns)
+        assert sum(isinstance(result, Committed) for result in results) == 1
+        assert (await halls[0].row("return", case))["state"] in ("received", "cancelled")
