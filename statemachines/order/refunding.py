@@ -105,9 +105,11 @@ def give_back_unavailable(
     yield from give_back(order, payments, excess, actor.id, reason="not available")
 
 
-def give_back_late(order: Order, event: Charged, payments: list[Payment]) -> Iterator[Command]:
-    """Give back what was taken for an order that was called off meanwhile, unless its money's turn is still to come."""
+def give_back_late(order: Order, event: Charged | DisputeClosed, payments: list[Payment]) -> Iterator[Command]:
+    """Give back what was taken, or won back, for an order that was called off, unless its turn is still to come."""
     if order.state == "cancelling" and order.undoing != events.UndoPayment.event_name:
+        return
+    if isinstance(event, DisputeClosed) and not event.won:
         return
     mine = [payment for payment in payments if payment.id == event.payment]
     yield from give_back(as_told(order, event), mine, event.amount, "system", reason="the order was called off")

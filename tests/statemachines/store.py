@@ -24,6 +24,7 @@ from statemachines.payments import (
     Declined,
     Refunded,
     RefundFailed,
+    RefundReturned,
     Voided,
     VoidFailed,
 )
@@ -139,6 +140,10 @@ class Store:
         """Raise an event that has to be taken."""
         return self.happen(self.world.raise_(seen.machine, seen.id, event, by))
 
+    def system(self, seen: Seen, event: Event) -> Happened:
+        """Let the gateway or the clock say something unasked that has to be taken."""
+        return self.tell(seen, event, SYSTEM)
+
     def why(self, seen: Seen, event: Event, by: Actor = MERCHANT) -> str:
         """Raise an event that has to be refused, and return why."""
         outcome = self.world.raise_(seen.machine, seen.id, event, by)
@@ -178,7 +183,7 @@ class Store:
     def charged_late(self, payment: Seen, amount: int) -> None:
         """Let the gateway say once more, or when nobody waits for it, that it took money."""
         again = Charged(amount=amount, currency=payment.currency, payment=payment.payment or "pi_1")
-        self.tell(payment, again, SYSTEM)
+        self.system(payment, again)
 
     def declined(self, order: Seen) -> Happened:
         """Let the gateway take nothing."""
@@ -219,6 +224,11 @@ class Store:
             return RefundFailed(amount=vars(call.call.arguments)["amount"], reason=reason)
 
         return self.answer(order, REFUND, refuse)
+
+    def refund_came_back(self, order: Seen) -> Happened:
+        """Let the gateway say that a refund did not arrive."""
+        refund = [each for each in self.all("refund") if each.order_id == order.id][-1]
+        return self.system(refund, RefundReturned(amount=refund.amount, refund=refund.refund, reason="account closed"))
 
     def booked(self, order: Seen) -> Happened:
         """Let the carrier take a parcel."""

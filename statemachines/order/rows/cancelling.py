@@ -107,7 +107,7 @@ CANCELLING = [
     Transition(Refunded,               "cancelling",         None,                       [],                                                   [record, tell_refunded, go_on]),
     Transition(RefundSettled,          "cancelling",         None,                       [],                                                   [record, go_on]),
     Transition(PaymentDisputed,        "cancelling",         None,                       [],                                                   [record, alert_dispute, go_on]),
-    Transition(DisputeClosed,          "cancelling",         None,                       [],                                                   [record, free_refunds]),
+    Transition(DisputeClosed,          ["cancelling", "cancelled"], None,                [],                                                   [record, free_refunds, give_back_late]),
     Transition(PaymentStuck,           "cancelling",         "cancellation_failed",      [],                                                   [note_stuck, alert_stuck]),
     Transition(RefundFailed,           "cancelling",         "cancellation_failed",      [],                                                   [record_refund_failure, alert_refund_failure]),
     Transition(RefundReturned,         "cancelling",         "cancellation_failed",      [],                                                   [record_refund_failure, alert_refund_failure]),

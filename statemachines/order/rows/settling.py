@@ -73,7 +73,7 @@ SETTLING = [
     Transition(Released,               ["pending", "paying", "failed", "cancelled"], None, [],                                                 [record]),
     Transition(PaymentStuck,           ["pending", "failed", *LATER, "cancellation_failed", "cancelled"], None, [],                            [note_stuck, alert_stuck]),
     Transition(PaymentDisputed,        ["pending", "failed", *LATER, "cancellation_failed", "cancelled"], None, [],                            [record, note_dispute, alert_dispute]),
-    Transition(DisputeClosed,          ["pending", "paying", "failed", *LATER, "cancellation_failed", "cancelled"], None, [],                  [record, free_refunds]),
+    Transition(DisputeClosed,          ["pending", "paying", "failed", *LATER, "cancellation_failed"], None, [],                               [record, free_refunds]),
     Transition(PaymentDisputed,        "paying",             None,                       [],                                                   [record, note_dispute, alert_dispute]),
     Transition(Refund,                 ["failed", *LATER],   None,                       GOOD_REFUND,                                          [ask_refund]),
     Transition(RefundAgain,            ["pending", "failed", *LATER], None,              [has_refund_due],                                     [try_refunds_again]),
