@@ -75,7 +75,9 @@ class Release(Event, by=ORDERS):
 
 
 class Restock(Event, by=ORDERS):
-    """Pieces that were taken came back: they go to the stocks from which they came."""
+    """Pieces that were sold came back: they go to the stocks from which they came. The reservation stays as it is, for
+    what is sent instead.
+    """
 
     pieces: Pieces
     reason: Text | None = None

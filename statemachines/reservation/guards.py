@@ -43,12 +43,8 @@ def gives_all_back(event: Release, lines: list[ReservationLine], waiting: list[B
     """Hold if nothing stays with the order."""
     if not event.pieces:
         return None
-    return _nothing_left(_kept(lines, waiting) - by_sku(event.pieces))
-
-
-def brings_all_back(event: Restock, lines: list[ReservationLine], waiting: list[Backorder]) -> str | None:
-    """Hold if nothing stays with the order."""
-    return _nothing_left(_kept(lines, waiting) - by_sku(event.pieces))
+    left = _kept(lines, waiting) - by_sku(event.pieces)
+    return f"{left.total()} pieces stay with the order" if left else None
 
 
 def waits_no_longer(event: Release, waiting: list[Backorder]) -> str | None:
@@ -77,7 +73,3 @@ def _missing(waiting: list[Backorder]) -> Counter[str]:
 def _no_more(asked: Counter[str], there: Counter[str], what: str, so_many: str) -> str | None:
     wrong = [f"{sku}: {n} {what}, {there[sku]} {so_many}" for sku, n in asked.items() if n > there[sku]]
     return "; ".join(wrong) or None
-
-
-def _nothing_left(left: Counter[str]) -> str | None:
-    return f"{left.total()} pieces stay with the order" if left else None

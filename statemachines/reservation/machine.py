@@ -33,7 +33,6 @@ from statemachines.reservation.events import Expire, Extend, Hold, HoldMore, Rel
 from statemachines.reservation.guards import (
     all_has_arrived,
     all_is_in_stock,
-    brings_all_back,
     gives_all_back,
     is_not_paid,
     keeps_so_many,
@@ -129,7 +128,6 @@ reservation = Machine(
         Transition(Release,       "partly_taken", "taken",        [keeps_so_many, waits_no_longer],   [give_back]),
         Transition(Release,       ALIVE,          None,           [keeps_so_many],                    [give_back]),
         Transition(Release,       OVER,           None),
-        Transition(Restock,       PAID,           "released",     [took_so_many, brings_all_back],    [put_back]),
         Transition(Restock,       PAID,           None,           [took_so_many],                     [put_back]),
         Transition(Expire,        UNPAID,         "expired",      [],                                 [give_back, tell_expired]),
         Transition(Remind,        "partly_taken", None,           [],                                 [remind_shop]),

@@ -351,8 +351,14 @@ def test_some_pieces_that_come_back_go_where_they_came_from(room: Storeroom) -> 
 
     assert (room.state(order), room.lines(order, "taken")) == ("taken", {"MUG@berlin": 1})
     assert (room.shelf("MUG"), room.shelf("MUG@berlin")) == ((3, 0), (1, 0))
-    room.brings_back(order, MUG=1)
-    assert room.state(order) == "released"
+
+
+def test_for_pieces_that_came_back_others_may_be_sent(room: Storeroom) -> None:
+    order = room.paid(MUG=2)
+    room.brings_back(order, MUG=2)
+    room.told("order", order, Wish(pieces=pieces(POT=1)))
+
+    assert (room.state(order), room.lines(order, "taken")) == ("taken", {"POT": 1})
 
 
 def test_pieces_that_come_back_go_to_whoever_waits_be_it_the_same_order(room: Storeroom) -> None:
