@@ -75,9 +75,7 @@ class Release(Event, by=ORDERS):
 
 
 class Restock(Event, by=ORDERS):
-    """Pieces that were sold came back: they go to the stocks from which they came. The reservation stays as it is, for
-    what is sent instead.
-    """
+    """Pieces that were sold came back: they go to the stocks from which they came; others may be sent instead."""
 
     pieces: Pieces
     reason: Text | None = None
