@@ -135,7 +135,7 @@ class Deliveries(Chore):
     async def _claim(self) -> int:
         """Claim lanes by the handful, and begin with as many as may be on their way at a time."""
         now = self._clock.now()
-        due = [] if self._stopping else await self._database.read(partial(lanes.due_subscribers, now=now))
+        due = [] if self._stopping else await self._database.look(partial(lanes.due_subscribers, now=now))
         wanted = self._share_out(due)
         if not wanted:
             return 0

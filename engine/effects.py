@@ -152,7 +152,7 @@ class EffectRunner(Chore):
         if self._look or not expected:
             self._look = False
             names, now = list(self.destinations), self._clock.now()
-            expected |= set(await self._database.read(partial(queue.due_destinations, destinations=names, now=now)))
+            expected |= set(await self._database.look(partial(queue.due_destinations, destinations=names, now=now)))
         wanted = {name: room for name in sorted(expected) if (room := self.destinations[name].room)}
         self._expected |= expected
         self._expected -= wanted.keys()

@@ -25,24 +25,30 @@ class Stepper:
         self._clock = clock
         self._chores = chores
         self._poll = poll
+        self._begun = False
 
     async def settle(self) -> None:
         """Do everything that is due, and what comes of it, until nothing more can be done now."""
         for chore in self._chores:
             await chore.finish()
-        while True:
-            done = 0
+        done = 1
+        while done:
+            done, dues, now = 0, await self._dues(), self._clock.now()
             for chore in self._chores:
-                done += await chore.run()
-                await chore.finish()
-            if not done:
-                return
+                if not self._begun or (chore.name in dues and dues[chore.name] <= now):
+                    done += await chore.run()
+                    await chore.finish()
+            self._begun = True
 
     async def next_due(self) -> datetime | None:
         """Return when something falls due next."""
+        return min((await self._dues()).values(), default=None)
+
+    async def _dues(self) -> dict[str, datetime]:
+        """Return when the next work of each chore that has any falls due: asked at once, for most mostly have none."""
         dues = {chore.name: chore.due for chore in self._chores}
         _, moments = await self._database.look(partial(queue.next_dues, dues=dues))
-        return min((each for each in moments.values() if each), default=None)
+        return {name: moment for name, moment in moments.items() if moment is not None}
 
     async def advance_to(self, moment: datetime) -> None:
         """Move the virtual clock to `moment`, stopping wherever something falls due on the way.

@@ -61,7 +61,7 @@ class TimerSweep(Chore):
         fired, last, now = 0, None, self._clock.now()
         while not self.stopping:
             look = partial(queue.due_timers, machines=self._machines, now=now, most=SWEEP_LIMIT, after=last)
-            rows = await self._database.read(look)
+            rows = await self._database.look(look)
             results = await asyncio.gather(*(self._fire(row) for row in rows))
             fired += results.count("gone")
             if failed := [row for row, result in zip(rows, results, strict=True) if result == "failed"]:
