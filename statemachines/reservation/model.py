@@ -38,6 +38,7 @@ class Reservation(Entity):
         Index("ix_reservations_customer", "customer", "id"),
     )
     owner_column: ClassVar[str | None] = "customer"
+    search_columns: ClassVar[tuple[str, ...]] = ("id", "order_id")
 
     order_id: str = Field(default="", foreign_key="orders.id")
     customer: str = Field(default="", max_length=100)

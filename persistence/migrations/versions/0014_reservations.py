@@ -80,6 +80,7 @@ def _create_reservations() -> None:
     op.create_index("ix_reservations_created_at", "reservations", ["created_at", "id"])
     op.create_index("ix_reservations_state", "reservations", ["state", "state_since", "id"])
     op.create_index("ix_reservations_order_id", "reservations", ["order_id"])
+    op.create_index("ix_reservations_order_id_lower", "reservations", [sa.text("lower(order_id)")])
     op.create_index("ix_reservations_customer", "reservations", ["customer", "id"])
 
 
