@@ -1,4 +1,7 @@
-"""A shop in memory: entities in a list, their commands carried out at once, a clock that is set by hand."""
+"""A desk in memory for one machine at a time: rows in a list, commands carried out at once, a clock set by hand.
+
+What several machines do together is tested in a `Store`, in which events happen in the engine's order.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -13,8 +16,7 @@ from statemachines.decision import Accepted, Decision, Refused, TimerSet, decide
 from statemachines.declaration import NEW, Actor, Entity, Event, Load, Policy, Role
 from statemachines.ids import new_id
 from statemachines.machine import SYSTEM, Machine
-from statemachines.order import Create, LineAsked, Order, OrderLine, Pay, Submit
-from statemachines.payments import Charged, Declined, Refunded
+from statemachines.order import Create, LineAsked, Order, Submit
 from statemachines.product import Create as CreateProduct
 from statemachines.product import Product
 from statemachines.registry import MACHINES
@@ -57,16 +59,6 @@ class Shop:
         accepted(self.tell(order, Submit(), ANNA))
         return order
 
-    def paying(self, **pieces: int) -> Order:
-        order = self.pending(**pieces)
-        accepted(self.tell(order, Pay(method="tok_approve"), ANNA))
-        return order
-
-    def paid(self, **pieces: int) -> Order:
-        order = self.paying(**pieces)
-        accepted(self.charged(order))
-        return order
-
     # -- when
 
     def create(self, machine: str, event: Event, by: Actor) -> Decision:
@@ -79,18 +71,6 @@ class Shop:
         """Raise an event on an entity."""
         kind = next(machine for machine in self.machines if machine.entity is type(entity))
         return self._decide(kind, entity, event, by)
-
-    def charged(self, order: Order) -> Decision:
-        """Let the gateway answer that it took the money."""
-        return self.tell(order, Charged(amount=order.total, currency=order.currency, payment="pay_1"), SYSTEM)
-
-    def declined(self, order: Order) -> Decision:
-        """Let the gateway answer that it took nothing."""
-        return self.tell(order, Declined(reason="no funds"), SYSTEM)
-
-    def refunded(self, order: Order, amount: int) -> Decision:
-        """Let the gateway answer that it gave money back."""
-        return self.tell(order, Refunded(amount=amount, currency=order.currency), SYSTEM)
 
     def wait(self, **time: float) -> None:
         """Let time pass and due timers fire, the earliest first."""
@@ -118,9 +98,6 @@ class Shop:
 
     def stock(self, sku: str = "MUG") -> Stock:
         return next(row for row in self.rows if isinstance(row, Stock) and row.id == sku)
-
-    def lines(self, order: Order) -> list[OrderLine]:
-        return [row for row in self.rows if isinstance(row, OrderLine) and row.order_id == order.id]
 
     # -- how
 

@@ -96,18 +96,23 @@ class Store:
 
     def paying(self, **pieces: int) -> Seen:
         order = self.pending(**pieces)
-        self.tell(order, Pay(method="tok_approve"), ANNA)
+        self.tell(order, pay(), ANNA)
         return order
 
     def paid(self, **pieces: int) -> Seen:
-        order = self.paying(**pieces)
-        self.charged(order)
+        return self.pay(self.pending(**pieces))
+
+    def pay(self, order: Seen) -> Seen:
+        """Pay an order in full, unless it costs nothing."""
+        self.tell(order, pay(), ANNA)
+        if order.asked:
+            self.charged(order)
         return order
 
     def held(self, **pieces: int) -> Seen:
         """Place an order whose money is held ready until its parcels leave."""
         order = self.pending(**pieces)
-        self.tell(order, Pay(method="tok_approve", take="later"), ANNA)
+        self.tell(order, pay(take="later"), ANNA)
         self.authorized(order)
         return order
 
