@@ -218,13 +218,15 @@ class After:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A state, its timeouts, and what is asked for on entering and leaving it."""
+    """A state, its timeouts, what is asked for on entering and leaving it, and whom it waits for."""
 
     name: str
     timeouts: Sequence[After] = ()
     final: bool = False
     entry: Sequence[Action] = ()
     exit: Sequence[Action] = ()
+    awaits: Sequence[str] = ()
+    """The machines whose entities it waits for: what they tell leads on from here."""
     line: str = field(default_factory=_line_of_declaration, compare=False, repr=False)
 
 

@@ -117,8 +117,8 @@ class Machine:
         return False
 
     def is_waiting(self, state: str) -> bool:
-        """Tell whether an entity in `state` waits for the outcome of an effect that will move it on."""
-        return state in self._waiting
+        """Tell whether an entity in `state` waits for the outcome of an effect, or another entity, to move it on."""
+        return state in self._waiting or bool(state in self.states and self.states[state].awaits)
 
     def effects_of(self, row: Transition) -> tuple[Effect, ...]:
         """Return the effects that a row may call, by its own actions and those of the states it leaves and enters."""

@@ -44,7 +44,7 @@ def verify(machine: Machine, among: Iterable[Machine] = MACHINES) -> list[Findin
     return [
         *_unreachable(machine, rows),
         *_dead_ends(machine, rows),
-        *_endless_waits(machine),
+        *_endless_waits(machine, [machine, *among]),
         *_unanswered_effects(machine),
         *_overlaps(machine),
         *_unraised_events(machine, raised),
@@ -68,9 +68,15 @@ def _dead_ends(machine: Machine, rows: list[Transition]) -> Iterator[Finding]:
             yield Finding("dead-end", state.line, f"no event that anything raises leaves '{state.name}'")
 
 
-def _endless_waits(machine: Machine) -> Iterator[Finding]:
+def _endless_waits(machine: Machine, among: Iterable[Machine]) -> Iterator[Finding]:
+    others = {other.name: _raised_by(other) for other in among}
     for state in machine.states.values():
-        if not machine.is_waiting(state.name):
+        ways_on = {row.event for row in machine.transitions if state.name in row.sources and row.target}
+        for awaited in state.awaits:
+            if not ways_on & others.get(awaited, set()):
+                text = f"'{state.name}' awaits '{awaited}', but nothing that it tells leads on from here"
+                yield Finding("endless-wait", state.line, text)
+        if not machine.is_waiting(state.name) or state.awaits:
             continue
         ways = [row for after in state.timeouts for row in machine.rows_for(state.name, after.fire.event_name)]
         if not ways:
@@ -140,11 +146,16 @@ def _raised(machines: list[Machine]) -> set[type[Event]]:
             outcome for row in machine.transitions for effect in machine.effects_of(row) for outcome in effect.outcomes
         )
         raised.update(effect.undone for effect in machine.effects if effect.undone)
-        actions = [action for state in machine.states.values() for action in (*state.entry, *state.exit)]
-        actions += [action for row in machine.transitions for action in row.actions]
-        named = [thing for action in actions for thing in mentions(action)]
-        raised.update(thing for thing in named if isinstance(thing, type) and issubclass(thing, Event))
+        raised.update(_raised_by(machine))
     return raised
+
+
+def _raised_by(machine: Machine) -> set[type[Event]]:
+    """Return the events that a machine's actions raise on other entities, or on its own."""
+    actions = [action for state in machine.states.values() for action in (*state.entry, *state.exit)]
+    actions += [action for row in machine.transitions for action in row.actions]
+    named = [thing for action in actions for thing in mentions(action)]
+    return {thing for thing in named if isinstance(thing, type) and issubclass(thing, Event)}
 
 
 def _names(row: Transition) -> set[str]:

@@ -168,9 +168,14 @@ class OrderLine(SQLModel):
         return self.quantity - self.removed - self.returned
 
     @property
+    def to_send(self) -> int:
+        """Pieces that leave the house sooner or later, whether they come back or not."""
+        return self.quantity - self.removed + self.exchanged
+
+    @property
     def unpacked(self) -> int:
         """Pieces that wait to be put into a parcel."""
-        return self.quantity - self.removed - self.returned - self.packed + self.exchanged
+        return self.to_send - self.packed
 
 
 def pieces_of(lines: Iterable[OrderLine]) -> Counter[str]:

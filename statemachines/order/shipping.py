@@ -32,7 +32,7 @@ def waits_to_be_packed(event: Ship, lines: list[OrderLine]) -> str | None:
 
 def something_waits(lines: list[OrderLine]) -> str | None:
     """Refuse if everything is packed already."""
-    return None if any(line.unpacked for line in lines) else "everything is packed already"
+    return None if any(line.unpacked > 0 for line in lines) else "everything is packed already"
 
 
 def no_parcel_waits(lines: list[OrderLine]) -> str | None:
@@ -56,13 +56,13 @@ def nothing_is_delivered(lines: list[OrderLine]) -> str | None:
 def ships_the_rest(event: ShipmentSent, lines: list[OrderLine]) -> str | None:
     """Hold if with this parcel everything has left."""
     sent = by_line(event.lines)
-    left = sum(line.kept + line.exchanged - line.shipped - sent[line.number] for line in lines)
+    left = sum(line.to_send - line.shipped - sent[line.number] for line in lines)
     return f"{left} pieces have not left yet" if left > 0 else None
 
 
 def everything_left(lines: list[OrderLine]) -> str | None:
     """Hold if everything has left."""
-    left = sum(line.kept + line.exchanged - line.shipped for line in lines)
+    left = sum(line.to_send - line.shipped for line in lines)
     return f"{left} pieces have not left yet" if left > 0 else None
 
 
@@ -79,13 +79,13 @@ def some_are_delivered(lines: list[OrderLine]) -> str | None:
 def delivers_the_rest(event: ShipmentDelivered, lines: list[OrderLine]) -> str | None:
     """Hold if with this parcel everything that is not lost has arrived."""
     arrived = by_line(event.lines)
-    left = sum(line.kept + line.exchanged - line.lost - line.delivered - arrived[line.number] for line in lines)
+    left = sum(line.to_send - line.lost - line.delivered - arrived[line.number] for line in lines)
     return f"{left} pieces have not arrived yet" if left > 0 else None
 
 
 def everything_arrived(lines: list[OrderLine]) -> str | None:
     """Hold if everything that is not lost has arrived."""
-    left = sum(line.kept + line.exchanged - line.lost - line.delivered for line in lines)
+    left = sum(line.to_send - line.lost - line.delivered for line in lines)
     return f"{left} pieces have not arrived yet" if left > 0 else None
 
 

@@ -63,6 +63,19 @@ class Shop:
         assert (await (by or self.ann).post(f"/orders/{order}/submit")).status_code == 200
         return order
 
+    async def child(self, kind: str, by: httpx.AsyncClient | None = None) -> str:
+        """Return the id of a payment, a refund, a shipment or a return of an order that has one of each."""
+        (await self.merchant.post("/stock/MUG/receive", json={"quantity": 1})).raise_for_status()
+        order = await self.pending(by)
+        (await (by or self.ann).post(f"/orders/{order}/pay", json={"method": "tok_approve"})).raise_for_status()
+        await self.service.settle()
+        (await self.merchant.post(f"/orders/{order}/fulfill")).raise_for_status()
+        (await (by or self.ann).post(f"/orders/{order}/complete")).raise_for_status()
+        (await (by or self.ann).post(f"/orders/{order}/request_return")).raise_for_status()
+        (await self.merchant.post(f"/orders/{order}/refund", json={"amount": 100})).raise_for_status()
+        (found,) = await self.children(order, kind)
+        return found
+
     async def request(self, by: httpx.AsyncClient | None = None, **asked: Any) -> str:
         """Ask for approval of an expense."""
         expense = {"kind": "expense", "reference": "E-14", "description": "the trip", "amount": 4200, "currency": "EUR"}
@@ -90,6 +103,11 @@ class Shop:
         self, order: str, method: str = "tok_approve", headers: Mapping[str, str] | None = None
     ) -> httpx.Response:
         return await self.ann.post(f"/orders/{order}/pay", json={"method": method}, headers=headers)
+
+    async def children(self, order: str, kind: str) -> list[str]:
+        """Return the ids of an order's payments, refunds, shipments or returns."""
+        answer = await self.merchant.get(f"/{kind}", params={"q": order})
+        return [str(each["id"]) for each in answer.raise_for_status().json()["items"]]
 
     async def settle_while(self, request: Any) -> httpx.Response:
         """Let a request wait while effects are run."""

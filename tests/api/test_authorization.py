@@ -5,6 +5,7 @@ by hand, so a new event or route is in here by itself, or fails.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import httpx
@@ -154,6 +155,8 @@ async def _path(shop: Shop, operation: Operation, owner: httpx.AsyncClient | Non
     machine, found = _machine(shop, operation), "absent"
     if machine is not None and "{entity_id}" in operation.path and owner is not None:
         make = {"order": shop.draft, "approval": shop.request, "activity": shop.tracked}.get(machine.name)
+        if machine.name in ("payment", "refund", "shipment", "return"):
+            make = partial(shop.child, machine.plural)
         found = await make(owner) if make else "MUG"
     absent = dict.fromkeys(("key_id", "seq", "source", "effect_id"), "absent")
     return operation.path.format(entity_id=found, name="order", machine="order", **absent)

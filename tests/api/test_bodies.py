@@ -87,8 +87,8 @@ async def test_a_lie_about_the_length_is_found_out(shop: Shop, announced: str, s
 
 async def test_an_absent_body_is_an_empty_one(shop: Shop) -> None:
     order = await shop.pending()
-    errors = assert_problem(await shop.ann.post(f"/orders/{order}/pay"), 422, "invalid")["errors"]
-    assert errors == [{"field": "method", "reason": "Field required"}]
+    errors = assert_problem(await shop.merchant.post(f"/orders/{order}/fail"), 422, "invalid")["errors"]
+    assert errors == [{"field": "reason", "reason": "Field required"}]
 
 
 INVALID_PRICES = [True, False, "1250", "1_000", 100.0, 1e3, -1, 10**12 + 1, 10**30, None, [], {}]

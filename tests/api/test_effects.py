@@ -41,7 +41,10 @@ async def undeliverable(shop: Shop) -> tuple[str, str]:
 
 
 async def effect_of(shop: Shop, order: str, name: str) -> str:
-    (found,) = await listed(shop, f"?machine=order&entity={order}&name={name}")
+    machine, entity = "order", order
+    if name == CHARGE.name:
+        machine, (entity,) = "payment", await shop.children(order, "payments")
+    (found,) = await listed(shop, f"?machine={machine}&entity={entity}&name={name}")
     return str(found["id"])
 
 
@@ -55,8 +58,8 @@ async def shown(shop: Shop, effect: str) -> dict[str, Any]:
     return dict((await shop.admin.get(f"/effects/{effect}")).raise_for_status().json())
 
 
-async def last_of_history(shop: Shop, order: str) -> dict[str, Any]:
-    return dict((await shop.admin.get(f"/orders/{order}/history")).json()["items"][-1])
+async def last_of_history(shop: Shop, entity: str, kind: str = "orders") -> dict[str, Any]:
+    return dict((await shop.admin.get(f"/{kind}/{entity}/history")).json()["items"][-1])
 
 
 # -- seeing -------------------------------------------------------------------------------------------------------
@@ -67,10 +70,14 @@ async def test_the_newest_come_first_and_those_that_wait_for_a_person_the_oldest
     any_shop.service.clock.advance(timedelta(seconds=1))
     orders.append(await bought(any_shop, "nobody@shop.example"))
     newest = await listed(any_shop)
-    assert [each["entity_id"] for each in newest] == [orders[1], orders[1], orders[0], orders[0]]
+    payments = [(await any_shop.children(order, "payments"))[0] for order in orders]
+    assert [{each["entity_id"] for each in pair} for pair in (newest[:2], newest[2:])] == [
+        {orders[1], payments[1]},
+        {orders[0], payments[0]},
+    ]
     assert {each["name"] for each in newest} == {CHARGE.name, SEND_MAIL.name}
     assert [each["entity_id"] for each in await listed(any_shop, "?status=parked")] == orders
-    assert [each["entity_id"] for each in await listed(any_shop, "?status=done")] == orders[::-1]
+    assert [each["entity_id"] for each in await listed(any_shop, "?status=done")] == payments[::-1]
 
 
 async def test_they_are_chosen_by_destination_name_and_order(any_shop: Shop) -> None:
@@ -159,11 +166,12 @@ async def test_effects_of_machines_that_a_role_may_not_read_are_as_absent(any_sh
 # -- stepping in --------------------------------------------------------------------------------------------------
 
 
-async def test_a_retry_stands_in_the_orders_history_with_who_and_why(any_shop: Shop) -> None:
+async def test_a_retry_stands_in_the_payments_history_with_who_and_why(any_shop: Shop) -> None:
     order, charge = await unanswered(any_shop)
     answer = await any_shop.admin.post(f"/effects/{charge}/retry", json=REPAIRED)
     assert (answer.status_code, answer.json()["status"], answer.json()["attempts"]) == (200, "pending", 0)
-    entry = await last_of_history(any_shop, order)
+    (payment,) = await any_shop.children(order, "payments")
+    entry = await last_of_history(any_shop, payment, "payments")
     assert (entry["event"], entry["actor"], entry["reason"]) == ("retry_effect", "admin:root", REPAIRED["reason"])
     assert entry["payload"]["effect"] == charge
     assert entry["cause"] == answer.headers["x-request-id"]

@@ -82,12 +82,14 @@ async def test_items_are_cloudevents_without_tokens(mugs) -> None:
     await shop.pay(order)
     items = (await asked(shop.merchant, after=place))["items"]
     events = [JSONFormat().read(None, json.dumps(item)) for item in items]
-    paid = events[-1]
+    paid = events[-2]
+    begun = events[-1]
     assert (paid.get_type(), paid.get_source(), paid.get_subject()) == ("orderly.order.pay", "/orderly", order)
     assert paid.get_datacontenttype() == "application/json"
     history = (await shop.merchant.get(f"/orders/{order}/history")).json()["items"][-1]
     assert (paid.get_id(), paid.get_data()["version"]) == (history["event_id"], history["version"])
-    assert paid.get_data()["payload"] == {}
+    assert paid.get_data()["payload"] == {"amount": None, "take": None}
+    assert (begun.get_type(), begun.get_data()["cause"]) == ("orderly.payment.begin", paid.get_id())
     assert "tok_approve" not in json.dumps(items)
 
 

@@ -114,7 +114,8 @@ async def test_answers_are_as_described(shop: Shop, document: dict[str, Any]) ->
     await shop.settle_while(shop.pay(order, headers={"Prefer": "wait=5"}))
     made["subscriptions"] = await shop.subscribed()
     await shop.service.inbox.receive(Message("carrier", "msg_1", {"type": "parcel.weighed"}))
-    effect, seen = (await shop.admin.get(f"/orders/{order}/effects")).json()[0]["id"], 0
+    made |= {kind: await shop.child(kind) for kind in ("payments", "refunds", "shipments", "returns")}
+    effect, seen = (await shop.admin.get(f"/payments/{made['payments']}/effects")).json()[0]["id"], 0
     for path, method, operation in operations(document):
         if method == "get" and operation["operationId"] != "metrics":
             found = {"entity_id": made.get(path.split("/")[1], "MUG"), "name": "order", "seq": 1}

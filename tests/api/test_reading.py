@@ -134,7 +134,7 @@ async def test_possibilities_are_the_callers_own(shop: Shop) -> None:
     assert of_ann["fulfill"]["reason"] == "this takes merchant; your role is customer"
     assert (of_ann["cancel"]["allowed"], of_ann["cancel"]["guard"]) == (False, "before_capture")
     assert of_ann["cancel"]["reason"] == "the order is paid; ask the merchant to cancel it"
-    assert (of_shop["cancel"]["allowed"], of_shop["cancel"]["targets"]) == (True, ["cancelled"])
+    assert (of_shop["cancel"]["allowed"], of_shop["cancel"]["targets"]) == (True, ["cancelling"])
     assert of_shop["refunded"]["reason"] == "only the system raises this"
 
 
@@ -148,5 +148,6 @@ async def test_timers_and_effects_tell_what_will_happen_by_itself(shop: Shop) ->
     (timer,) = (await shop.ann.get(f"/orders/{order}/timers")).json()
     assert (timer["event"], timer["due_at"]) == ("expire", "2026-01-05T12:30:00Z")
     await shop.pay(order)
-    (effect,) = (await shop.ann.get(f"/orders/{order}/effects")).json()
+    (payment,) = await shop.children(order, "payments")
+    (effect,) = (await shop.ann.get(f"/payments/{payment}/effects")).json()
     assert (effect["name"], effect["status"], effect["attempts"]) == ("payments.charge", "pending", 0)
