@@ -45,7 +45,7 @@ def ask_shop(case: ReturnCase, event: Request) -> Iterator[Command]:
 @asks(POST_MESSAGE)
 def ask_to_look(case: ReturnCase) -> Iterator[Command]:
     """Ask somebody of the shop to look at what does not go on."""
-    yield from _attract(case, _WAITS_FOR[case.state])
+    yield from _attract(case, case.attention or _WAITS_FOR[case.state])
 
 
 @asks(POST_MESSAGE)

@@ -15,6 +15,7 @@ from statemachines.carrier import Address
 from statemachines.declaration import Role
 from statemachines.order import Complete
 from statemachines.returns.machine import returns
+from statemachines.returns.model import ReturnPolicy
 from tests.engine.shop import ANNA, Shop, committed
 
 PAGE = (Path(__file__).parents[2] / "docs" / "returns.md").read_text()
@@ -83,9 +84,15 @@ async def test_the_questions_of_the_page_have_answers(service: Service) -> None:
     assert [(currency, cases, int(amount)) for currency, cases, amount, _ in owed] == [("EUR", 1, 3125)]
 
 
-def test_the_address_of_the_page_is_one() -> None:
+async def test_the_address_of_the_page_is_where_returns_go(open_service, sqlite_url, monkeypatch) -> None:
     (address,) = blocks("json")
-    assert TypeAdapter(Address).validate_json(address).city == "Hamburg"
+    monkeypatch.setenv("ORDERLY_RETURNS__RETURN_TO", address)
+    monkeypatch.setenv("ORDERLY_RETURNS__SEND_WITHIN", "P30D")
+    async with open_service(sqlite_url) as service:
+        policy = service.registry["return"].policy
+        assert isinstance(policy, ReturnPolicy)
+        assert policy.return_to == TypeAdapter(Address).validate_json(address)
+        assert policy.send_within.days == 30
 
 
 @pytest.mark.parametrize("state", returns.states)

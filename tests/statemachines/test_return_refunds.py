@@ -51,6 +51,15 @@ def test_a_refund_that_fails_asks_for_attention_until_it_is_tried_again():
     assert (hall.case.refund_due, hall.case.attention) == (0, None)
 
 
+def test_the_reason_of_a_failure_stands_until_somebody_acts():
+    hall = GoodsIn()
+    hall.refunding(5000)
+    accepted(hall.refund_failed(2000))
+    hall.wait(days=7)
+    assert hall.case.attention == "refund of 20.00 EUR failed: account closed"
+    assert hall.chat()[-1].endswith("needs attention: refund of 20.00 EUR failed: account closed")
+
+
 def test_attention_lasts_as_long_as_any_refund_has_failed():
     hall = GoodsIn()
     hall.refunding(5000)
