@@ -4,10 +4,14 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
-from statemachines.order import Cancel
+from persistence.tables import TABLES
+from statemachines.order import Cancel, Fulfill, Pay, Ship
+from statemachines.pieces import Pieces
+from statemachines.shipment import Dispatch, Shipment
 from tests.conftest import OpenService
-from tests.engine.shop import Shop, committed
+from tests.engine.shop import ANNA, Shop, committed
 from tests.gateways import faults
 from tests.gateways.peer import apart
 from tests.gateways.stripe_double import SECRET_KEY, Fault, StripeDouble
@@ -33,8 +37,9 @@ async def test_takes_the_money_of_an_order(shop: Shop, stripe: StripeDouble) -> 
     await shop.service.settle()
     row = await shop.row("order", order)
     assert (row["state"], row["paid"]) == ("processing", 2500)
-    assert stripe.taken == [(row["payment"], 2500, "eur")]
-    assert stripe.intents[str(row["payment"])]["metadata"]["order"] == order
+    (intent,) = stripe.intents.values()
+    assert stripe.taken == [(intent["id"], 2500, "eur")]
+    assert intent["metadata"]["order"] == order
 
 
 async def test_lets_the_customer_pay_otherwise_after_a_decline(shop: Shop, stripe: StripeDouble) -> None:
@@ -65,3 +70,26 @@ async def test_gives_the_money_of_a_cancelled_order_back_once(shop: Shop, stripe
     await shop.service.advance(timedelta(minutes=1))
     assert (await shop.row("order", order))["refunded"] == 1250
     assert [amount for _, amount in stripe.given_back] == [1250]
+
+
+@pytest.mark.parametrize("in_pieces", [True, False])
+async def test_takes_what_is_held_parcel_by_parcel_where_the_card_allows_it(
+    open_service: OpenService, database_url: str, stripe: StripeDouble, in_pieces: bool
+) -> None:
+    payments = {"gateway": "stripe", "secret_key": SECRET_KEY, "url": stripe.url, "multicapture": True}
+    stripe.takes_in_pieces = in_pieces
+    async with open_service(database_url, payments=payments) as service:
+        shop = Shop(service)
+        await shop.sells("MUG")
+        order = await shop.pending(MUG=2)
+        committed(await shop.tell("order", order, Pay(method="pm_card_visa", take="later"), ANNA))
+        await service.settle()
+        committed(await shop.tell("order", order, Ship(lines=(Pieces(number=1, quantity=1),))))
+        parcel = await service.database.read(lambda c: c.execute(select(TABLES[Shipment].c.id)).scalar_one())
+        committed(await shop.tell("shipment", parcel, Dispatch()))
+        await service.settle()
+        row = await shop.row("order", order)
+        assert (row["paid"], row["authorized"]) == (1250, 1250 if in_pieces else 0)
+        committed(await shop.tell("order", order, Fulfill()))
+        await service.settle()
+        assert sum(amount for _, amount, _ in stripe.taken) == (2500 if in_pieces else 1250)

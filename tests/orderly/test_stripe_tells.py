@@ -58,15 +58,15 @@ def test_what_we_know_already_is_heard_and_changes_nothing(server: Server) -> No
 def test_what_the_customer_confirms_at_the_bank_is_heard(server: Server, localstripe: str) -> None:
     with server.client("merchant") as merchant:
         order = paying(merchant, asking_card(localstripe))
-        effects = f"/orders/{order}/effects"
-        (done,) = until(lambda: [e for e in merchant.get(effects).json() if e["status"] == "done"], "the bank asks")
-        payment = f"{localstripe}/v1/payment_intents/{done['outcome']['payment']}"
+        waiting = f"/payments?state=requires_action&q={order}"
+        (ours,) = until(lambda: merchant.get(waiting).json()["items"], "the bank asks")
+        payment = f"{localstripe}/v1/payment_intents/{ours['payment']}"
         assert merchant.get(f"/orders/{order}").json()["state"] == "paying"
         stripe = httpx.Client(headers={"Authorization": f"Bearer {SECRET_KEY}"})
         secret = stripe.get(payment).json()["client_secret"]
         confirmed = stripe.post(f"{payment}/_authenticate", data={"client_secret": secret, "success": "true"})
         confirmed.raise_for_status()
         (entry,) = until(lambda: heard(merchant), "the payment is heard of")
-        assert (entry["status"], entry["entity_id"], entry["event"]) == ("applied", order, "charged")
+        assert (entry["status"], entry["entity_id"], entry["event"]) == ("applied", ours["id"], "charged")
         assert merchant.get(f"/orders/{order}").json()["state"] == "processing"
         assert secret not in merchant.get(f"/inbox/{entry['seq']}").text
