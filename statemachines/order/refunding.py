@@ -111,8 +111,6 @@ def give_back_late(order: Order, event: Charged | DisputeClosed, payments: list[
         return
     if isinstance(event, DisputeClosed) and not event.won:
         return
-    if isinstance(event, DisputeClosed) and not event.won:
-        return
     mine = [payment for payment in payments if payment.id == event.payment]
     yield from give_back(as_told(order, event), mine, event.amount, "system", reason="the order was called off")
 

@@ -1,6 +1,7 @@
 """A shop that is spoken to over HTTP, by callers with keys of different roles."""
 
 import asyncio
+import secrets
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any
@@ -65,8 +66,10 @@ class Shop:
 
     async def child(self, kind: str, by: httpx.AsyncClient | None = None) -> str:
         """Return the id of a payment, a refund, a shipment or a return of an order that has one of each."""
-        (await self.merchant.post("/stock/MUG/receive", json={"quantity": 1})).raise_for_status()
-        order = await self.pending(by)
+        sku = f"{kind}-{secrets.token_hex(4)}"
+        await self.sells(sku)
+        order = await self.draft(by, sku)
+        (await (by or self.ann).post(f"/orders/{order}/submit")).raise_for_status()
         (await (by or self.ann).post(f"/orders/{order}/pay", json={"method": "tok_approve"})).raise_for_status()
         await self.service.settle()
         (await self.merchant.post(f"/orders/{order}/fulfill")).raise_for_status()
