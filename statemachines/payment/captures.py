@@ -23,6 +23,7 @@ from statemachines.payments import (
 )
 
 CALLED_OFF = "it was called off"
+ONE_PIECE = "the bank lets it be taken in one piece only"
 LAPSED = "the bank no longer holds it ready"
 NOT_CONFIRMED = "the customer did not confirm it in time"
 
@@ -72,8 +73,10 @@ def _capture(payment: Payment, amount: int, *, then: int = 0, final: bool) -> It
 
 
 def record_capture(payment: Payment, event: Captured, now: datetime) -> Iterator[Command]:
-    """Note what was taken, and what is held still."""
-    left = still_held(payment, event)
+    """Note what was taken, and what is held still; less than it should be if all was to be taken in one piece."""
+    left, taken = still_held(payment, event), event.total - payment.captured
+    final = payment.capture_final and not payment.capture_next
+    lost = 0 if final else max(payment.held - taken - left, 0)
     yield Set(payment=event.payment, held=left, capturing=0, attention=None)
     yield Set(taken_at=payment.taken_at or now)
     yield from move(payment, captured=event.total)
@@ -81,11 +84,13 @@ def record_capture(payment: Payment, event: Captured, now: datetime) -> Iterator
         payment,
         news.Charged(
             payment=payment.id,
-            held=payment.held - left,
-            amount=event.total - payment.captured,
+            held=payment.held - left - lost,
+            amount=taken,
             currency=event.currency,
         ),
     )
+    if lost:
+        yield tell(payment, news.Released(payment=payment.id, held=lost, reason=ONE_PIECE))
 
 
 def forget_captures() -> Iterator[Command]:

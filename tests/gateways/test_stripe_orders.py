@@ -90,6 +90,8 @@ async def test_takes_what_is_held_parcel_by_parcel_where_the_card_allows_it(
         await service.settle()
         row = await shop.row("order", order)
         assert (row["paid"], row["authorized"]) == (1250, 1250 if in_pieces else 0)
+        lapsed = "12.50 EUR are no longer held: the bank lets it be taken in one piece only"
+        assert row["attention"] == (None if in_pieces else lapsed)
         committed(await shop.tell("order", order, Fulfill()))
         await service.settle()
         assert sum(amount for _, amount, _ in stripe.taken) == (2500 if in_pieces else 1250)

@@ -95,7 +95,12 @@ def test_a_gateway_that_takes_it_in_one_piece_only_lets_the_rest_go(till: Till) 
     till.tell(till.capture(1000, final=False))
     till.tell(till.captured(2000, held=0))
     assert (till.payment.state, till.payment.held, till.payment.capture_next) == ("captured", 0, 0)
-    assert till.last(news.Charged) == news.Charged(payment="pay_1", held=5000, amount=2000, currency="EUR")
+    assert till.last(news.Charged) == news.Charged(payment="pay_1", held=2000, amount=2000, currency="EUR")
+    assert till.last(news.Released).model_dump() == {
+        "payment": "pay_1",
+        "held": 3000,
+        "reason": "the bank lets it be taken in one piece only",
+    }
 
 
 def test_no_more_is_taken_than_is_held(till: Till) -> None:
