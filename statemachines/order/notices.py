@@ -22,7 +22,7 @@ from statemachines.letters import (
     RefundMade,
 )
 from statemachines.messages import POST_MESSAGE, SEND_MAIL, PostMessage, mail
-from statemachines.order.basket import changed_total
+from statemachines.order.basket import changed_total, unavailable_worth
 from statemachines.order.events import Cancel, Edit, Fail, ReportUnavailable
 from statemachines.order.ledger import as_told
 from statemachines.order.model import Order, OrderLine, OrderPolicy
@@ -83,12 +83,14 @@ def tell_declined(order: Order, event: Declined, policy: OrderPolicy) -> Iterato
 
 
 @asks(SEND_MAIL)
-def tell_to_pay(order: Order, event: Event, now: datetime, policy: OrderPolicy) -> Iterator[Command]:
+def tell_to_pay(
+    order: Order, event: Event, now: datetime, lines: list[OrderLine], policy: OrderPolicy
+) -> Iterator[Command]:
     """Tell the customer that there is something to pay, and until when."""
     if order.email:
         waits = policy.expire_after if order.state == "awaiting_approval" else policy.extra_payment_within
         told = as_told(order, event)
-        lacking, until = told.total - told.covered, now + waits
+        lacking, until = told.total - unavailable_worth(lines) - told.covered, now + waits
         message = PaymentReminder(order=order.called, total=lacking, currency=order.currency, expires_at=until)
         yield mail(order.email, message)
 

@@ -5,9 +5,10 @@ from datetime import datetime
 
 from statemachines.commands import Command, Send, Set, Spawn
 from statemachines.declaration import Actor, Role
+from statemachines.order.basket import unavailable_worth
 from statemachines.order.events import Pay
 from statemachines.order.ledger import as_told, moves
-from statemachines.order.model import Order, OrderPolicy
+from statemachines.order.model import Order, OrderLine, OrderPolicy
 from statemachines.payment.events import Begin, Void
 from statemachines.payment.news import (
     Authorized,
@@ -59,6 +60,12 @@ def is_not_needed(order: Order, event: Released) -> str | None:
     """Hold if the order is covered without what was let go."""
     lacking = order.total - as_told(order, event).covered
     return f"{money(lacking, order.currency)} are lacking now" if lacking > 0 else None
+
+
+def lapsed(order: Order, lines: list[OrderLine]) -> str | None:
+    """Hold if money that was held ready is so no longer, and the order lacks it; refunds and disputes don't count."""
+    lacking = order.total - unavailable_worth(lines) - order.authorized - order.paid
+    return None if lacking > 0 else f"{money(order.authorized + order.paid, order.currency)} were paid or are held"
 
 
 def is_to_be_reviewed(order: Order, policy: OrderPolicy) -> str | None:

@@ -78,7 +78,7 @@ def _added(event: Edit) -> Counter[str]:
 def _at_hand(lines: list[OrderLine]) -> Counter[str]:
     pieces: Counter[str] = Counter()
     for line in lines:
-        pieces[line.sku] += line.kept - line.lost - line.delivered
+        pieces[line.sku] += line.kept - line.lost - line.delivered - line.unavailable
     return +pieces
 
 

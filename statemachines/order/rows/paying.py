@@ -80,8 +80,10 @@ PAYING = [
     Transition(Declined,               ["pending", "failed"], None,                      [],                                                   [count_decline, tell_declined]),
     Transition(PaymentStuck,           "paying",             "failed",                   [],                                                   [note_stuck, alert_stuck]),
     # -- failed
+    Transition(Charged,                "failed",             "fraud_hold",               [*COVERED, still_holds_stock, is_to_be_reviewed],     [*PAID, note_review, alert_review]),
     Transition(Charged,                "failed",             "processing",               [*COVERED, still_holds_stock],                        PAID),
     Transition(Charged,                "failed",             None,                       [],                                                   [record_late_payment, alert_wrong_payment]),
+    Transition(Authorized,             "failed",             "fraud_hold",               [*COVERED, still_holds_stock, is_to_be_reviewed],     [*PAID, note_review, alert_review]),
     Transition(Authorized,             "failed",             "processing",               [*COVERED, still_holds_stock],                        PAID),
     Transition(Authorized,             "failed",             None,                       [],                                                   [record_late_payment, alert_wrong_payment]),
     Transition(Retry,                  "failed",             "processing",               [is_covered, still_holds_stock],                      [settle_attention]),

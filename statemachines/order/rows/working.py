@@ -36,9 +36,10 @@ from statemachines.order.notices import (
     alert_review,
     ask_about_unavailable,
     tell_declined,
+    tell_to_pay,
     tell_to_pay_more,
 )
-from statemachines.order.paying import count_decline, covers_total, leaves_that_to_pay, pay, record_payment
+from statemachines.order.paying import count_decline, covers_total, lapsed, leaves_that_to_pay, pay, record_payment
 from statemachines.order.refunding import give_back_excess, give_back_overpaid, give_back_unavailable
 from statemachines.order.shipping import nothing_is_packed
 from statemachines.order.stocking import added_in_stock, move_changed_stock
@@ -58,6 +59,7 @@ WORKING = [
     #          event                   from                  to                          only if                                               then
     Transition(Hold,                   "processing",         "on_hold",                  [],                                                   [note_reason]),
     Transition(Suspect,                "processing",         "fraud_hold",               [],                                                   [note_reason]),
+    Transition(Clear,                  "fraud_hold",         "payment_due",              [lapsed],                                             [settle_attention, tell_to_pay]),
     Transition(Clear,                  "fraud_hold",         "processing",               [],                                                   [settle_attention]),
     Transition(ReviewOverdue,          "fraud_hold",         None,                       [],                                                   [alert_review]),
     Transition(Fail,                   "processing",         "failed",                   [nothing_is_packed],                                  [note_reason, alert_failure]),
@@ -71,6 +73,7 @@ WORKING = [
     Transition(Declined,               "payment_due",        None,                       [],                                                   [count_decline, tell_declined]),
     Transition(ExtraUnpaid,            "payment_due",        "on_hold",                  [],                                                   [note_extra_unpaid, alert_attention]),
     Transition(ReportUnavailable,      "processing",         "customer_action_required", [are_there],                                          [note_unavailable, ask_about_unavailable]),
+    Transition(GoOnWithout,            "customer_action_required", "payment_due",        [something_stays, lapsed],                            [take_off_unavailable, tell_to_pay]),
     Transition(GoOnWithout,            "customer_action_required", "processing",         [something_stays],                                    [take_off_unavailable, give_back_unavailable]),
     Transition(CustomerSilent,         "customer_action_required", "cancelling",         [],                                                   [begin_to_undo]),
 ]  # fmt: skip
