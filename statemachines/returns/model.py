@@ -20,7 +20,7 @@ class ReturnPolicy(Policy):
 
     approve_up_to: int = Figure(default=0, ge=0, le=MAX_QUANTITY)
     """Returns of no more pieces than these are approved by themselves; 0 for none."""
-    return_to: Annotated[Address | None, PRIVATE] = Figure(default=None, exclude=True)
+    return_to: Address | None = Figure(default=None, exclude=True)
     """Where returns go, as JSON: the carrier is asked for a label to it. Empty if the shop sends labels itself."""
     send_within: Span = timedelta(days=14)
     """How long a customer has to send the pieces, once the return is approved and again once there is a label."""
