@@ -140,23 +140,26 @@ def ask_gateway(refund: Refund) -> Iterator[Command]:
         REFUND,
         RefundArguments(amount=refund.amount, currency=refund.currency, payment=refund.payment, order=refund.order_id),
     )
-    yield Set(attempts=refund.attempts + 1, attention=None)
+    yield Set(attempts=refund.attempts + 1, awaited=refund.awaited + 1, attention=None)
 
 
 def record_success(refund: Refund, event: Refunded, now: datetime) -> Iterator[Command]:
     """Note that the gateway gave the money back."""
     yield Set(refund=event.refund, unanswered=False)
+    yield from count_answer(refund)
     yield from _succeed(refund, now)
 
 
 def record_wrong_amount(refund: Refund, event: Refunded) -> Iterator[Command]:
     """Note an answer about another amount: a person has to look what the gateway gave."""
+    yield from count_answer(refund)
     yield from _fail(refund, wrong_amount(refund, event), unanswered=True)
 
 
 def note_wrong_amount(refund: Refund, event: Refunded) -> Iterator[Command]:
     """Note a late answer about another amount; it is owed as before."""
     yield Set(unanswered=True, attention=wrong_amount(refund, event))
+    yield from count_answer(refund)
 
 
 def wrong_amount(refund: Refund, event: Refunded) -> str:
@@ -165,8 +168,9 @@ def wrong_amount(refund: Refund, event: Refunded) -> str:
 
 
 def record_failure(refund: Refund, event: RefundFailed) -> Iterator[Command]:
-    """Note that the money is still with us, and why."""
-    yield from _fail(refund, event.reason, unanswered=False)
+    """Note that the money is still with us, and why, unless an earlier call may have been the one that was answered."""
+    yield from count_answer(refund)
+    yield from _fail(refund, event.reason, unanswered=refund.awaited > 1)
 
 
 def record_silence(refund: Refund) -> Iterator[Command]:
@@ -174,9 +178,15 @@ def record_silence(refund: Refund) -> Iterator[Command]:
     yield from _fail(refund, SILENCE, unanswered=True)
 
 
-def record_late_failure(event: RefundFailed) -> Iterator[Command]:
-    """Note that the money is still with us after all."""
-    yield Set(unanswered=False, attention=event.reason)
+def record_late_failure(refund: Refund, event: RefundFailed) -> Iterator[Command]:
+    """Note that the money is still with us after all, once no other answer is awaited."""
+    yield Set(unanswered=refund.awaited > 1, attention=event.reason)
+    yield from count_answer(refund)
+
+
+def count_answer(refund: Refund) -> Iterator[Command]:
+    """Note that the gateway owes one answer less."""
+    yield Set(awaited=max(refund.awaited - 1, 0))
 
 
 def record_that_it_was_given(refund: Refund, event: Clarify, now: datetime) -> Iterator[Command]:
@@ -185,14 +195,21 @@ def record_that_it_was_given(refund: Refund, event: Clarify, now: datetime) -> I
     yield from _succeed(refund, now)
 
 
-def note_late_success(event: Refunded) -> Iterator[Command]:
+def note_late_success(refund: Refund, event: Refunded) -> Iterator[Command]:
     """Note that the gateway says itself what a person had found out."""
     yield Set(refund=event.refund, unanswered=False)
+    yield from count_answer(refund)
 
 
 def record_that_it_was_not_given(event: Clarify) -> Iterator[Command]:
     """Note that the money is still with us, as a person found out."""
     yield Set(unanswered=False, attention=event.reason)
+
+
+def record_error(refund: Refund, event: RefundFailed) -> Iterator[Command]:
+    """Note that the money was not given after all, although a person said so."""
+    yield from count_answer(refund)
+    yield from record_return(refund, event)
 
 
 def record_return(refund: Refund, event: RefundReturned | RefundFailed) -> Iterator[Command]:
@@ -202,9 +219,10 @@ def record_return(refund: Refund, event: RefundReturned | RefundFailed) -> Itera
     yield from _tell(refund, news.RefundReturned(refund=refund.id, amount=refund.amount, reason=event.reason))
 
 
-def record_second_gift(event: Refunded) -> Iterator[Command]:
+def record_second_gift(refund: Refund, event: Refunded) -> Iterator[Command]:
     """Note money that was given back although nobody waited for it."""
     yield Set(attention=second_gift(event))
+    yield from count_answer(refund)
 
 
 def second_gift(event: Refunded) -> str:

@@ -130,8 +130,13 @@ def is_what_was_given(refund: Refund, event: RefundReturned) -> str | None:
 
 
 def is_unanswered(refund: Refund) -> str | None:
-    """Hold if the gateway was asked and has not said what it did."""
+    """Hold if nobody knows for sure what the gateway did."""
     return None if refund.unanswered else "the gateway has answered"
+
+
+def it_is_the_last_answer(refund: Refund) -> str | None:
+    """Hold if the gateway owes no other answer, by which it might say that it gave the money."""
+    return None if refund.awaited <= 1 else f"{refund.awaited} answers are awaited"
 
 
 def outcome_is_known(refund: Refund) -> str | None:

@@ -24,6 +24,7 @@ from statemachines.refund.actions import (
     ask_other_approvers,
     become_owed,
     call_off,
+    count_answer,
     explain,
     give_up,
     look_again,
@@ -33,6 +34,7 @@ from statemachines.refund.actions import (
     note_late_success,
     note_wrong_amount,
     proceed,
+    record_error,
     record_failure,
     record_late_failure,
     record_return,
@@ -74,6 +76,7 @@ from statemachines.refund.guards import (
     is_what_was_approved,
     is_what_was_asked,
     is_what_was_given,
+    it_is_the_last_answer,
     may_call_it_off,
     needs_no_approval,
     needs_no_approval_from_the_start,
@@ -150,6 +153,8 @@ AS_APPROVED: list[Guard] = [is_what_was_approved, was_approved_by_others]
 SHOP: list[Guard] = [is_the_shop]
 KNOWN: list[Guard] = [outcome_is_known]
 UNDECIDED = ["requested", "awaiting_approval"]
+BEING_GIVEN = ["approved", "processing"]
+"""In these the gateway may answer: it is asked, or was before a dispute began and owes an answer."""
 BEYOND_RECALL = ["processing", "succeeded", *NOT_GIVEN]
 
 refund = Machine(
@@ -197,8 +202,8 @@ refund = Machine(
         Transition(Proceed,        "approved",          None,                [],                                             [look_again]),
         Transition(Resume,         "approved",          None,                [],                                             [proceed]),
         Transition(Remind,         "approved",          None,                [],                                             [remind_of_dispute, remind_again]),
-        Transition(Refunded,       "processing",        "succeeded",         [is_what_was_asked],                            [record_success]),
-        Transition(Refunded,       "processing",        "failed",            [],                                             [record_wrong_amount]),
+        Transition(Refunded,       BEING_GIVEN,         "succeeded",         [is_what_was_asked],                            [record_success]),
+        Transition(Refunded,       BEING_GIVEN,         "failed",            [],                                             [record_wrong_amount]),
         Transition(RefundFailed,   "processing",        "failed",            [],                                             [record_failure]),
         Transition(Unanswered,     "processing",        "failed",            [],                                             [record_silence]),
         Transition(Remind,         "failed",            None,                [],                                             [remind_of_failure, remind_again]),
@@ -209,12 +214,12 @@ refund = Machine(
         Transition(Refunded,       "failed",            "succeeded",         [is_what_was_asked],                            [tell_retried, record_success]),
         Transition(Refunded,       "failed",            None,                [],                                             [note_wrong_amount, alert_late_amount]),
         Transition(RefundFailed,   "failed",            None,                [is_unanswered],                                [record_late_failure, alert_late_failure]),
-        Transition(RefundFailed,   "failed",            None),
+        Transition(RefundFailed,   "failed",            None,                [],                                             [count_answer]),
         Transition(Refunded,       "succeeded",         None,                [is_unanswered],                                [note_late_success]),
         Transition(Refunded,       "succeeded",         None,                [was_told_before],                              []),
         Transition(Refunded,       ["succeeded", *NOT_GIVEN], None,          [],                                             [record_second_gift, alert_second_gift]),
-        Transition(RefundFailed,   "succeeded",         "failed",            [is_unanswered],                                [record_return]),
-        Transition(RefundFailed,   ["succeeded", *NOT_GIVEN], None),
+        Transition(RefundFailed,   "succeeded",         "failed",            [is_unanswered, it_is_the_last_answer],         [record_error]),
+        Transition(RefundFailed,   ["approved", "succeeded", *NOT_GIVEN], None, [],                                          [count_answer]),
         Transition(RefundReturned, "succeeded",         "failed",            [is_what_was_given],                            [record_return]),
         Transition(RefundReturned, "succeeded",         None),
         Transition(RefundReturned, ["failed", "approved", "processing", *NOT_GIVEN], None),

@@ -43,6 +43,7 @@ class Refund(Entity):
     __table_args__ = (
         CheckConstraint("amount BETWEEN 1 AND 1000000000000", name="ck_refunds_amount"),
         CheckConstraint("attempts >= 0", name="ck_refunds_attempts"),
+        CheckConstraint("awaited BETWEEN 0 AND attempts", name="ck_refunds_awaited"),
         CheckConstraint("accepted_by <> requested_by", name="ck_refunds_accepted_by"),
         CheckConstraint(
             "NOT unanswered OR (state IN ('failed', 'succeeded') AND attempts > 0)", name="ck_refunds_unanswered"
@@ -79,9 +80,8 @@ class Refund(Entity):
     approval: str | None = Field(default=None, max_length=100, description="the approval that it needs")
     refund: str | None = Field(default=None, max_length=200, description="the gateway's name for it")
     attempts: int = Field(default=0, description="how often the gateway was asked")
-    unanswered: bool = Field(
-        default=False, description="whether the gateway was asked and has not said, in time, what it did"
-    )
+    awaited: int = Field(default=0, description="answers that the gateway still owes")
+    unanswered: bool = Field(default=False, description="whether nobody knows what the gateway did")
     attention: str | None = Field(default=None, description="what a person should look at")
     decided_at: datetime | None = Field(default=None, description="when it was accepted, approved, refused or rejected")
     decided_because: str | None = Field(default=None, max_length=500)

@@ -102,11 +102,11 @@ class AnyCounter:
                 Cancel(),
                 Retry(),
                 Settle(reason="by bank transfer"),
-                Clarify(given=bool(made and made[-1].gave), reason="seen"),
+                Clarify(given=any(asked.gave and not asked.came_back for asked in made), reason="seen"),
                 Explain(reason="it burnt"),
             ]
         )
-        if isinstance(event, Clarify) and made and made[-1].gave is None:
+        if isinstance(event, Clarify) and any(asked.gave is None for asked in made):
             return "nobody can look before the gateway has worked on it"
         if by.role not in event.raised_by:
             return "not theirs to say"
@@ -183,6 +183,7 @@ class AnyCounter:
             assert "more than was asked" not in (each.attention or "")
             assert each.state != "succeeded" or given == 1 or made[-1].came_back
             assert sum(asked.gave is None for asked in made) <= 1
+            assert each.awaited == sum(not asked.answered for asked in made)
             if each.state in ("rejected", "cancelled"):
                 assert given == 0
 

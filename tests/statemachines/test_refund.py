@@ -95,6 +95,13 @@ def test_small_refunds_of_one_order_are_approved_once_they_are_large_together():
     assert desk.asked(1).state == "awaiting_approval"
 
 
+def test_what_is_accepted_counts_once():
+    desk = Desk()
+    asked = desk.asked_by_customer(50_000)
+    accepted(desk.say(Accept(), MERCHANT))
+    assert asked.state == "processing"
+
+
 def test_what_is_accepted_counts_with_what_was_given_before():
     desk = Desk()
     desk.asked(30_000)

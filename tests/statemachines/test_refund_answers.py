@@ -146,6 +146,29 @@ def test_nobody_is_asked_to_look_while_the_gateway_is_still_tried():
         RefundPolicy(gateway_patience=timedelta(hours=22))
 
 
+def test_an_answer_that_may_be_an_earlier_call_s_is_not_taken_for_the_last():
+    desk = Desk()
+    asked = desk.silent()
+    accepted(desk.say(Clarify(given=False, reason="not in the dashboard"), MERCHANT))
+    accepted(desk.say(Retry(), MERCHANT))
+    accepted(desk.fails("the first call's answer, at last"))
+    assert (asked.state, asked.unanswered) == ("failed", True)
+    assert refused(desk.say(Retry(), MERCHANT)).guard == "outcome_is_known"
+    accepted(desk.gives("re_2"))
+    assert (asked.state, asked.awaited, amounts(desk)) == ("succeeded", 0, {"refunded": 1000})
+
+
+def test_a_late_answer_counts_while_a_dispute_stands():
+    desk = Desk()
+    asked = desk.silent()
+    accepted(desk.say(Clarify(given=False, reason="not in the dashboard"), MERCHANT))
+    desk.payment.disputed = 1000
+    accepted(desk.say(Retry(), MERCHANT))
+    assert asked.state == "approved"
+    accepted(desk.gives("re_1"))
+    assert (asked.state, amounts(desk)) == ("succeeded", {"refunded": 1000})
+
+
 # -- otherwise than asked, twice, and never asked for
 
 

@@ -44,6 +44,7 @@ def upgrade() -> None:
         sa.Column("approval", text(100), nullable=True),
         sa.Column("refund", text(200), nullable=True),
         sa.Column("attempts", sa.BigInteger(), nullable=False),
+        sa.Column("awaited", sa.BigInteger(), nullable=False),
         sa.Column("unanswered", sa.Boolean(), nullable=False),
         sa.Column("attention", text(), nullable=True),
         sa.Column("decided_at", MOMENT, nullable=True),
@@ -51,6 +52,7 @@ def upgrade() -> None:
         sa.Column("processed_at", MOMENT, nullable=True),
         sa.CheckConstraint("amount BETWEEN 1 AND 1000000000000", name="ck_refunds_amount"),
         sa.CheckConstraint("attempts >= 0", name="ck_refunds_attempts"),
+        sa.CheckConstraint("awaited BETWEEN 0 AND attempts", name="ck_refunds_awaited"),
         sa.CheckConstraint("accepted_by <> requested_by", name="ck_refunds_accepted_by"),
         sa.CheckConstraint(
             "NOT unanswered OR (state IN ('failed', 'succeeded') AND attempts > 0)", name="ck_refunds_unanswered"
