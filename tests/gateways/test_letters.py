@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from markupsafe import escape
 from pydantic import ValidationError
 
 from gateways import letters
@@ -20,6 +21,7 @@ from statemachines.letters import (
     DailyReport,
     DeliveryFailed,
     InspectedPieces,
+    ItemsUnavailable,
     LowStock,
     MailLine,
     OrderCancelled,
@@ -206,6 +208,13 @@ EXAMPLES: list[tuple[Template, str, list[str]]] = [
         ["Mug", "Jug", "the last time", "would rather not be reminded"],
     ),
     (
+        ItemsUnavailable(
+            order="ord_1", items=(BasketItem(sku="MUG-BLUE", name="Blue mug", quantity=2),), answer_until=NOON
+        ),
+        "Part of your order ord_1 can't be delivered",
+        ["2 x Blue mug", "5 January 2026, 12:00 UTC"],
+    ),
+    (
         ReturnApproved(**RETURN, pieces=TWO_MUGS, expires_at=NOON),
         "You can send back part of order shop-1",
         ["2 x Blue mug", "ret_1", "by 5 January 2026, 12:00 UTC"],
@@ -338,7 +347,7 @@ def test_a_mail_says_what_it_is_to_say_in_text_and_in_html(message: Template, su
     assert [word for word in words if word not in html] == []
     assert "\n\n\n" not in text
     assert text.endswith("\n\nMug & Jug\n")
-    assert f"<title>{subject}</title>" in html
+    assert f"<title>{escape(subject)}</title>" in html
     assert "Mug &amp; Jug" in html
 
 
