@@ -155,6 +155,11 @@ def stamp_fulfilled(now: datetime) -> Iterator[Command]:
     yield Set(fulfilled_at=now)
 
 
+def stamp_sent_meanwhile(order: Order, now: datetime) -> Iterator[Command]:
+    """Note that everything has left while nobody worked on the order."""
+    yield Set(fulfilled_at=order.fulfilled_at or now)
+
+
 def stamp_completed(now: datetime) -> Iterator[Command]:
     """Note when the order was completed; the return window runs from here."""
     yield Set(completed_at=now)
@@ -218,9 +223,19 @@ def take_for_parcel(
 ) -> Iterator[Command]:
     """Take what a parcel's pieces cost of what is held ready; with the last parcel all that lacks, and keep no more."""
     sent = by_line(event.lines)
-    is_last = ships_the_rest(event, lines) is None
-    lacking = order.total - order.paid - sum(payment.capturing + payment.capture_next for payment in payments)
-    left = lacking if is_last else min(lacking, sum(worth(line, sent[line.number]) for line in lines))
+    cost = sum(worth(line, sent[line.number]) for line in lines)
+    yield from _take(order, payments, cost, is_last=ships_the_rest(event, lines) is None)
+
+
+def take_for_sent(order: Order, lines: list[OrderLine], payments: list[Payment]) -> Iterator[Command]:
+    """Take what those pieces cost that left while the order was called off."""
+    cost = sum(worth(line, line.shipped) for line in lines) - order.paid - _being_taken(payments)
+    yield from _take(order, payments, cost, is_last=everything_left(lines) is None)
+
+
+def _take(order: Order, payments: list[Payment], cost: int, *, is_last: bool) -> Iterator[Command]:
+    lacking = order.total - order.paid - _being_taken(payments)
+    left = lacking if is_last else min(lacking, cost)
     for payment in sorted(payments, key=lambda each: each.id):
         held = payment.held - payment.capturing - payment.capture_next
         if payment.void_asked or held <= 0:
@@ -231,3 +246,7 @@ def take_for_parcel(
             yield Send("payment", payment.id, Capture(amount=part, final=is_last))
         elif is_last:
             yield Send("payment", payment.id, Void(reason="it is not needed"))
+
+
+def _being_taken(payments: list[Payment]) -> int:
+    return sum(payment.capturing + payment.capture_next for payment in payments)

@@ -56,6 +56,8 @@ from statemachines.order.shipping import (
     restock_found,
     some_are_delivered,
     something_left,
+    stamp_sent_meanwhile,
+    take_for_sent,
 )
 from statemachines.payment.news import (
     Authorized,
@@ -144,12 +146,12 @@ CANCELLING = [
     Transition(ShipmentLost,           "cancelled",          None,                       [],                                                   [count_lost]),
     Transition(ShipmentDelivered,      "cancelled",          None,                       [],                                                   [count_delivered]),
     # -- going on
-    Transition(Resume,                 "cancellation_failed", "delivered",               [nothing_is_undone, everything_arrived],              [resume]),
-    Transition(Resume,                 "cancellation_failed", "partially_delivered",     [nothing_is_undone, everything_left, some_are_delivered], [resume]),
-    Transition(Resume,                 "cancellation_failed", "fulfilled",               [nothing_is_undone, everything_left],                 [resume]),
-    Transition(Resume,                 "cancellation_failed", "partially_shipped",       [nothing_is_undone, something_left],                  [resume]),
+    Transition(Resume,                 "cancellation_failed", "delivered",               [nothing_is_undone, everything_arrived],              [resume, take_for_sent, stamp_sent_meanwhile]),
+    Transition(Resume,                 "cancellation_failed", "partially_delivered",     [nothing_is_undone, everything_left, some_are_delivered], [resume, take_for_sent, stamp_sent_meanwhile]),
+    Transition(Resume,                 "cancellation_failed", "fulfilled",               [nothing_is_undone, everything_left],                 [resume, take_for_sent, stamp_sent_meanwhile]),
+    Transition(Resume,                 "cancellation_failed", "partially_shipped",       [nothing_is_undone, something_left],                  [resume, take_for_sent]),
     Transition(Resume,                 "cancellation_failed", "processing",              [nothing_is_undone],                                  [resume]),
-    Transition(Resume,                 "on_hold",            "fulfilled",                [everything_left],                                    [settle_attention]),
+    Transition(Resume,                 "on_hold",            "fulfilled",                [everything_left],                                    [settle_attention, stamp_sent_meanwhile]),
     Transition(Resume,                 "on_hold",            "partially_shipped",        [something_left],                                     [settle_attention]),
     Transition(Resume,                 "on_hold",            "processing",               [],                                                   [settle_attention]),
     Transition(Reorder,                ["fulfilled", "delivered", "completed", "cancelled", "returned"], None, [],                              [order_the_same]),

@@ -1,0 +1,114 @@
+"""Orders above a limit, which others have to agree to first."""
+
+import pytest
+
+from statemachines.approval import Approve, Reject, Withdraw
+from statemachines.letters import OrderCancelled, PaymentReminder
+from statemachines.order import Cancel, Edit, OrderPolicy, Pay
+from tests.statemachines.office import approver
+from tests.statemachines.shop import ANNA
+from tests.statemachines.store import Seen, Store, asked
+
+
+@pytest.fixture
+def strict() -> Store:
+    """A store in which orders above 24.99 EUR need an approval."""
+    return Store.stocked(order=OrderPolicy(approval_above=2499))
+
+
+def approve(store: Store) -> None:
+    store.tell(store.last("approval"), Approve(round=1), approver("eve"))
+
+
+def waiting(store: Store) -> Seen:
+    return store.pending(MUG=2)
+
+
+def test_a_large_order_waits_for_its_approval(strict: Store):
+    order = waiting(strict)
+
+    approval = strict.last("approval")
+    assert (order.state, order.approval, strict.shelf()) == ("awaiting_approval", approval.id, (10, 2))
+    assert (approval.kind, approval.reference, approval.amount) == ("order", order.id, 2500)
+
+
+@pytest.mark.parametrize("limit", [None, 2500])
+def test_an_order_up_to_the_limit_needs_no_approval(limit: int | None):
+    store = Store.stocked(order=OrderPolicy(approval_above=limit))
+
+    assert waiting(store).state == "pending"
+
+
+def test_an_approved_order_is_to_be_paid(strict: Store):
+    order = waiting(strict)
+
+    approve(strict)
+
+    (letter,) = strict.letters(PaymentReminder)
+    assert (order.state, letter.total) == ("pending", 2500)
+    assert (letter.expires_at - strict.world.now).seconds == 30 * 60
+
+
+def test_an_approved_order_is_paid_like_any_other(strict: Store):
+    order = waiting(strict)
+    approve(strict)
+
+    strict.pay(order)
+
+    assert (order.state, strict.shelf()) == ("processing", (8, 0))
+
+
+def test_an_order_that_is_not_approved_is_called_off(strict: Store):
+    order = waiting(strict)
+
+    strict.tell(strict.last("approval"), Reject(round=1, reason="too dear"), approver("eve"))
+
+    assert (order.state, order.attention, strict.shelf()) == ("cancelled", "not approved: too dear", (10, 0))
+    assert [letter.reason for letter in strict.letters(OrderCancelled)] == ["too dear"]
+
+
+def test_an_order_on_which_nobody_decides_is_called_off(strict: Store):
+    order = waiting(strict)
+
+    strict.wait(hours=72)
+
+    assert (order.state, strict.shelf()) == ("cancelled", (10, 0))
+
+
+def test_an_order_of_which_the_approval_is_withdrawn_is_called_off(strict: Store):
+    order = waiting(strict)
+
+    strict.tell(strict.last("approval"), Withdraw(), ANNA)
+
+    assert (order.state, strict.shelf()) == ("cancelled", (10, 0))
+
+
+def test_nobody_decides_on_an_order_that_was_called_off(strict: Store):
+    order = waiting(strict)
+
+    strict.tell(order, Cancel(), ANNA)
+
+    assert (order.state, strict.shelf(), strict.last("approval").state) == ("cancelled", (10, 0), "withdrawn")
+
+
+def test_an_order_that_waits_is_neither_paid_nor_changed(strict: Store):
+    order = waiting(strict)
+
+    for event in (Pay(), Edit(add=asked(POT=1))):
+        assert strict.why(order, event, ANNA).startswith("order in state 'awaiting_approval' takes no")
+
+
+def test_an_order_that_waits_for_its_approval_does_not_expire(strict: Store):
+    order = waiting(strict)
+
+    strict.wait(hours=1)
+
+    assert order.state == "awaiting_approval"
+
+
+def test_nobody_approves_an_order_of_their_own(strict: Store):
+    waiting(strict)
+
+    refusal = strict.why(strict.last("approval"), Approve(round=1), approver("anna"))
+
+    assert "anna" in refusal

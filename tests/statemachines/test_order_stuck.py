@@ -1,0 +1,231 @@
+"""When calling an order off can't be finished, and how a person gets it out."""
+
+import pytest
+
+from statemachines.declaration import Role
+from statemachines.order import Cancel, Fulfill, Resume, Retry, Ship
+from statemachines.order.events import CompensationOverdue
+from statemachines.payments import CAPTURE, REFUND
+from statemachines.refund.events import Retry as RetryRefund
+from statemachines.shipment.events import Deliver, Lose, SendBack
+from tests.statemachines.store import Seen, Store
+
+
+def on_the_way(store: Store, order: Seen) -> Seen:
+    """Send everything with a carrier that can be asked to bring it back."""
+    store.tell(order, Ship())
+    store.book(store.last("shipment"))
+    store.booked(order)
+    store.dispatch(store.last("shipment"))
+    return order
+
+
+def not_called_back(store: Store) -> Seen:
+    """Return an order whose parcel the carrier does not bring back."""
+    order = on_the_way(store, store.paid(MUG=2))
+    store.tell(order, Cancel())
+    store.not_called_back(order)
+    return order
+
+
+# -- the parcel can't be called back
+
+
+def test_a_parcel_that_nobody_can_be_asked_about_is_for_a_person_to_settle(store: Store):
+    order = store.fulfilled(MUG=2)
+    parcel = store.last("shipment")
+
+    store.tell(order, Cancel())
+
+    assert (order.state, order.undoing) == ("cancellation_failed", "undo_shipping")
+    assert order.attention == (
+        f"shipment '{parcel.id}' can't be called back: no carrier is known that could bring it back"
+    )
+
+
+def test_a_recall_that_the_carrier_refuses_is_for_a_person_to_settle(store: Store):
+    order = not_called_back(store)
+
+    assert order.state == "cancellation_failed"
+    assert order.attention.endswith("can't be called back: it is in the van")
+    assert store.chat[-1] == f"Order {order.id} needs attention: {order.attention}"
+
+
+def test_nothing_else_is_taken_back_while_a_parcel_is_out(store: Store):
+    not_called_back(store)
+
+    assert (store.shelf(), store.asked_of(REFUND)) == ((8, 0), [])
+
+
+def test_an_order_that_can_not_be_called_back_goes_on(store: Store):
+    order = not_called_back(store)
+
+    store.tell(order, Resume())
+    assert (order.state, order.undoing, order.attention) == ("fulfilled", None, None)
+    store.tell(store.last("shipment"), Deliver())
+
+    assert order.state == "delivered"
+
+
+def test_a_parcel_that_comes_back_after_all_lets_the_cancellation_go_on(store: Store):
+    order = not_called_back(store)
+
+    store.tell(store.last("shipment"), SendBack())
+    assert (order.state, order.undoing, store.shelf()) == ("cancelling", "undo_payment", (10, 0))
+    store.refunded(order)
+
+    assert (order.state, order.refunded) == ("cancelled", 2500)
+
+
+def test_a_parcel_may_be_called_back_once_more(store: Store):
+    order = not_called_back(store)
+
+    store.tell(order, Retry())
+    assert (order.state, order.attention) == ("cancelling", None)
+    store.called_back(order)
+    store.tell(store.last("shipment"), SendBack())
+
+    assert (order.state, order.undoing) == ("cancelling", "undo_payment")
+
+
+def test_a_parcel_that_arrives_meanwhile_is_for_a_person_to_settle(store: Store):
+    order = on_the_way(store, store.paid(MUG=2))
+    store.tell(order, Cancel())
+
+    store.tell(store.last("shipment"), Deliver())
+
+    assert (order.state, order.parcels) == ("cancellation_failed", 0)
+    assert order.attention == (
+        f"shipment '{store.last('shipment').id}' arrived; resume the order, or retry to give the money back"
+    )
+
+
+def test_an_order_that_arrived_meanwhile_goes_on_as_delivered(store: Store):
+    order = on_the_way(store, store.paid(MUG=2))
+    store.tell(order, Cancel())
+    store.tell(store.last("shipment"), Deliver())
+
+    store.tell(order, Resume())
+
+    assert (order.state, order.attention) == ("delivered", None)
+
+
+def test_the_money_may_be_given_back_for_what_arrived_meanwhile(store: Store):
+    order = on_the_way(store, store.paid(MUG=2))
+    store.tell(order, Cancel())
+    store.tell(store.last("shipment"), Deliver())
+
+    store.tell(order, Retry())
+    store.refunded(order)
+
+    assert (order.state, order.refunded, store.shelf()) == ("cancelled", 2500, (8, 0))
+
+
+def test_a_parcel_that_is_lost_meanwhile_need_not_be_called_back(store: Store):
+    order = on_the_way(store, store.paid(MUG=2))
+    store.tell(order, Cancel())
+
+    store.tell(store.last("shipment"), Lose())
+    store.refunded(order)
+
+    assert (order.state, order.refunded, store.shelf()) == ("cancelled", 2500, (8, 0))
+
+
+def test_what_turns_up_after_all_goes_back_on_the_shelf(store: Store):
+    order = on_the_way(store, store.paid(MUG=2))
+    store.tell(order, Cancel())
+    store.tell(store.last("shipment"), Lose())
+    store.refunded(order)
+
+    store.tell(store.last("shipment"), SendBack())
+
+    assert (order.state, store.shelf()) == ("cancelled", (10, 0))
+
+
+def test_one_of_two_parcels_that_can_not_be_called_back_holds_the_money(store: Store):
+    order = store.paid(MUG=2, POT=1)
+    first, second = store.in_two_parcels(order)
+    store.book(first)
+    store.booked(order)
+    store.dispatch(first)
+
+    store.tell(order, Cancel())
+    assert second.state == "cancelled"
+    store.not_called_back(order)
+    store.tell(order, Resume())
+
+    assert (order.state, order.parcels, order.refunding) == ("partially_shipped", 1, 0)
+
+
+def test_the_money_of_a_parcel_that_left_while_the_order_was_called_off_is_taken_when_it_goes_on(store: Store):
+    order = store.held(MUG=2)
+    store.tell(order, Ship())
+    store.book(store.last("shipment"))
+    store.booked(order)
+    store.tell(order, Cancel())
+    store.dispatch(store.last("shipment"))
+    store.not_called_back(order)
+    assert (order.state, store.asked_of(CAPTURE)) == ("cancellation_failed", [])
+
+    store.tell(order, Resume())
+    store.captured(order)
+
+    assert (order.state, order.paid, order.authorized) == ("fulfilled", 2500, 0)
+    assert order.fulfilled_at == store.world.now
+
+
+# -- it takes too long
+
+
+def test_a_cancellation_that_takes_too_long_is_for_a_person_to_settle(store: Store):
+    order = on_the_way(store, store.paid(MUG=2))
+    store.tell(order, Cancel())
+    store.called_back(order)
+
+    store.wait(days=3)
+
+    assert (order.state, order.attention) == (
+        "cancellation_failed",
+        "calling the order off takes too long: undo_shipping is not finished",
+    )
+
+
+def test_what_comes_too_late_still_ends_it(store: Store):
+    order = on_the_way(store, store.paid(MUG=2))
+    store.tell(order, Cancel())
+    store.called_back(order)
+    store.wait(days=3)
+
+    store.tell(store.last("shipment"), SendBack())
+    store.refunded(order)
+
+    assert (order.state, order.refunded, order.attention) == ("cancelled", 2500, None)
+
+
+# -- once it is called off
+
+
+def test_a_refund_that_comes_back_after_the_order_was_called_off_is_tried_again(store: Store):
+    order = store.paid(MUG=2)
+    store.tell(order, Cancel())
+    store.refunded(order)
+    assert order.state == "cancelled"
+
+    store.refund_came_back(order)
+    assert (order.refunded, order.refund_due) == (0, 2500)
+    store.tell(store.last("refund"), RetryRefund())
+    store.refunded(order)
+
+    assert (order.state, order.refunded, order.refund_due) == ("cancelled", 2500, 0)
+
+
+# -- who may ask
+
+
+@pytest.mark.parametrize("event", [Retry, Resume, Fulfill])
+def test_only_the_merchant_gets_it_out(event: type[Retry]):
+    assert event.raised_by == {Role.MERCHANT}
+
+
+def test_nobody_raises_over_http_that_it_takes_too_long():
+    assert CompensationOverdue.raised_by == frozenset()
