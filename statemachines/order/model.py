@@ -168,6 +168,11 @@ class OrderLine(SQLModel):
         return self.quantity - self.removed - self.returned
 
     @property
+    def returnable(self) -> int:
+        """Pieces that may still be sent back."""
+        return self.kept - self.coming_back - self.lost
+
+    @property
     def to_send(self) -> int:
         """Pieces that leave the house sooner or later, whether they come back or not."""
         return self.quantity - self.removed + self.exchanged

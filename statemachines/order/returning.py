@@ -41,7 +41,7 @@ def no_more_than_bought(event: Return | RequestReturn, lines: list[OrderLine]) -
         line = bought.get(number)
         if line is None:
             return f"the order has no line {number}"
-        if quantity > line.kept - line.coming_back:
+        if quantity > line.returnable:
             before = line.returned + line.coming_back
             return f"line {number}: {quantity} to return, but {line.quantity} bought and {before} returned before"
     return None
@@ -54,7 +54,7 @@ def returns_something(event: Return | RequestReturn, lines: list[OrderLine]) -> 
 
 def returns_the_rest(event: Return, lines: list[OrderLine]) -> str | None:
     """Hold if nothing stays with the customer."""
-    left = sum(line.kept for line in lines) - sum(pieces_coming(event, lines).values())
+    left = sum(line.kept - line.lost for line in lines) - sum(pieces_coming(event, lines).values())
     return None if left == 0 else f"{left} pieces stay with the customer"
 
 
@@ -62,7 +62,7 @@ def settles_the_rest(event: ReturnSettled, lines: list[OrderLine]) -> str | None
     """Hold if nothing stays with the customer, and nothing is sent instead."""
     if event.wish == "exchange":
         return "other pieces are sent instead"
-    left = sum(line.kept for line in lines) - sum(each.accepted + each.damaged for each in event.lines)
+    left = sum(line.kept - line.lost for line in lines) - sum(each.accepted + each.damaged for each in event.lines)
     return None if left == 0 else f"{left} pieces stay with the customer"
 
 
@@ -179,7 +179,7 @@ def pieces_coming(event: Return | RequestReturn, lines: list[OrderLine]) -> Coun
     """Sum what comes back by line; a return without lines is of everything left."""
     if event.lines:
         return by_line(event.lines)
-    return +Counter({line.number: line.kept - line.coming_back for line in lines})
+    return +Counter({line.number: line.returnable for line in lines})
 
 
 def _by_number(event: ReturnSettled) -> dict[int, Inspected]:
