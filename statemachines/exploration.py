@@ -27,8 +27,8 @@ from statemachines.world import World
 Invariant = Callable[[World], str | None]
 """A sentence about a world, like a guard: returns None if it holds, else what is wrong."""
 
-Answers = Mapping[str, Callable[[Any], Iterable[Event]]]
-"""By an effect's name: what the other side may answer, a function of the call's arguments."""
+Answers = Mapping[str, Callable[[Asked], Iterable[Event]]]
+"""By an effect's name: what the other side may answer to a call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,26 +157,35 @@ class _Numbers:
 
     def __init__(self, ignoring: Collection[str]) -> None:
         self._ignored = {"version", *ignoring}
+        self._columns: dict[type, tuple[str, ...]] = {}
         self._known: dict[object, int] = {}
 
     def __call__(self, thing: object) -> int:
-        return self._known.setdefault(self._form(thing), len(self._known))
+        form = self._form_of_row(thing) if isinstance(thing, SQLModel) else self._form(thing)
+        return self._known.setdefault(form, len(self._known))
+
+    def _form_of_row(self, row: SQLModel) -> object:
+        kind, values = type(row), vars(row)
+        if kind not in self._columns:
+            self._columns[kind] = tuple(name for name in values if name not in self._ignored)
+        parts = [values[name] for name in self._columns[kind]]
+        return kind, *(part if type(part) in _PLAIN else self._form(part) for part in parts)
 
     def _form(self, thing: object) -> object:
         match thing:
-            case SQLModel():
-                values = vars(thing).items()
-                return type(thing), *((name, self._form(value)) for name, value in values if name not in self._ignored)
-            case BaseModel():
-                return type(thing), *((name, self._form(value)) for name, value in vars(thing).items())
             case datetime():
                 return datetime
+            case BaseModel():
+                return type(thing), *map(self._form, vars(thing).values())
             case list() | tuple():
-                return tuple(self._form(part) for part in thing)
+                return tuple(map(self._form, thing))
             case dict():
                 return tuple((name, self._form(value)) for name, value in sorted(thing.items()))
             case _:
                 return thing
+
+
+_PLAIN = frozenset({int, str, bool, type(None)})
 
 
 @dataclass(slots=True)
@@ -221,7 +230,7 @@ class _Explorer:
     def explore(self) -> Exploration:
         """Walk on from state to state until there is nothing new."""
         todo = deque([self._world])
-        self._reach(self._world, _State(0, None, (0,) * len(self._moves), []))
+        self._reach(self._world, self._world.shape(self._numbers), _State(0, None, (0,) * len(self._moves), []))
         at = 0
         while todo:
             world = todo.popleft()
@@ -246,7 +255,7 @@ class _Explorer:
             name = asked.call.effect.name
             if name not in self._answers:
                 raise LookupError(f"'answers' says nothing of {name}, which {asked.machine} '{asked.id}' waits for")
-            for event in self._answers[name](asked.call.arguments):
+            for event in self._answers[name](asked):
                 yield _Answered(asked, event)
         for number, move in enumerate(self._moves):
             if move.times is None or used[number] < move.times:
@@ -271,20 +280,21 @@ class _Explorer:
             self._made.add(step.move)
         if step.move is not None and self._moves[step.move].times is not None:
             used = (*used[: step.move], used[step.move] + 1, *used[step.move + 1 :])
-        for known in self._known[world.shape(self._numbers)]:
+        shape = world.shape(self._numbers)
+        for known in self._known[shape]:
             state = self._states[known]
             if all(theirs <= ours for theirs, ours in zip(state.used, used, strict=True)):
                 state.before.append(at)  # there is nothing that could be done here and not there
                 return False
-        self._reach(world, _State(at, step, used, [at]))
+        self._reach(world, shape, _State(at, step, used, [at]))
         return True
 
-    def _reach(self, world: World, state: _State) -> None:
+    def _reach(self, world: World, shape: object, state: _State) -> None:
         number = len(self._states)
         if number == self._limit:
             raise TooMuch(f"there are more than {self._limit} states; allow fewer moves")
         self._states.append(state)
-        self._known[world.shape(self._numbers)].append(number)
+        self._known[shape].append(number)
         is_at_rest = True
         for machine, entity in world.entities():
             self._reached[machine.name].add(entity.state)
