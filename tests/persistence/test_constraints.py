@@ -55,6 +55,11 @@ def vote(**values: str) -> str:
     return f"INSERT INTO approval_votes ({', '.join(columns)}) SELECT {', '.join(columns.values())} FROM approval_votes"
 
 
+def taken(values: str) -> str:
+    """Return what makes of the payment one of which 100 were taken, with these values."""
+    return f"UPDATE payments SET captured = 100, taken_at = created_at, {values}"
+
+
 @pytest.mark.parametrize("statement", ["UPDATE history SET reason = 'better'", "DELETE FROM history"])
 async def test_history_is_never_changed_or_removed(filled, statement) -> None:
     with pytest.raises(DBAPIError, match="append-only"):
@@ -103,6 +108,20 @@ async def test_history_is_never_emptied(filled) -> None:
         ("ck_approval_votes_requested_by", vote(person="requested_by")),
         ("ck_approval_votes_requested_by", vote(seat="requested_by")),
         ("ck_approval_votes_choice", vote(choice="'perhaps'")),
+        ("ck_payments_amount", "UPDATE payments SET amount = 0"),
+        ("ck_payments_asked", "UPDATE payments SET amount = 2, asked = 1"),
+        ("ck_payments_held", "UPDATE payments SET held = -1"),
+        ("ck_payments_captured", "UPDATE payments SET captured = 1000000000001, taken_at = created_at"),
+        ("ck_payments_capturing", "UPDATE payments SET capture_next = -1"),
+        ("ck_payments_refunds", "UPDATE payments SET refunding = -1"),
+        ("ck_payments_refunded", taken("refunded = 60, refunding = 41")),
+        ("ck_payments_refunded", taken("refunded = 60, disputed = 50, charged_back = 41")),
+        ("ck_payments_disputed", "UPDATE payments SET disputed = 1000000000001"),
+        ("ck_payments_lost", "UPDATE payments SET lost = 1000000000001"),
+        ("ck_payments_charged_back", taken("charged_back = 1")),
+        ("ck_payments_take", "UPDATE payments SET take = 'never'"),
+        ("ck_payments_taken_at", "UPDATE payments SET captured = 1"),
+        ("ck_payments_payment", "UPDATE payments SET held = 1, payment = NULL"),
         ("ck_refunds_amount", "UPDATE refunds SET amount = 0"),
         ("ck_refunds_attempts", "UPDATE refunds SET state = 'rejected', attempts = -1, awaited = -1"),
         ("ck_refunds_awaited", "UPDATE refunds SET awaited = attempts + 1"),
