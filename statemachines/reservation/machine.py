@@ -107,7 +107,7 @@ reservation = Machine(
         Transition(Hold,          NEW,            "held",         [is_not_paid, all_is_in_stock],     [note_order, hold_pieces]),
         Transition(Hold,          NEW,            "backordered",  [is_not_paid, may_wait, will_come], [note_order, hold_pieces, queue_up]),
         Transition(Hold,          NEW,            "taken",        [all_is_in_stock],                  [note_order, take_at_once]),
-        Transition(Hold,          NEW,            "partly_taken", [may_wait, will_come],              [note_order, take_at_once, queue_up]),
+        Transition(Hold,          NEW,            "partly_taken", [may_wait],                         [note_order, take_at_once, queue_up]),
         Transition(HoldMore,      UNPAID,         None,           [all_is_in_stock],                  [hold_more]),
         Transition(HoldMore,      "held",         "backordered",  [may_wait, will_come],              [hold_more, queue_up]),
         Transition(HoldMore,      "backordered",  None,           [may_wait, will_come],              [hold_more, queue_up]),

@@ -68,6 +68,13 @@ def test_nobody_waits_for_what_is_no_longer_sold(room: Storeroom) -> None:
     assert room.refusal(patient=True, MUG=1).endswith("no longer sold: MUG")
 
 
+def test_a_paid_order_waits_even_for_that_until_a_person_looks(room: Storeroom) -> None:
+    room.told("product", "MUG", Discontinue())
+    order = room.told("order", None, Fill(pieces=pieces(MUG=1), patient=True, paid=True))
+
+    assert (room.state(order), room.missing(order)) == ("partly_taken", {"MUG": 1})
+
+
 def test_one_may_wait_for_what_is_frozen(room: Storeroom) -> None:
     room.told("stock", "POT", Freeze())
     order = room.waits(POT=1)
