@@ -104,9 +104,9 @@ def no_dispute_stands(refund: Refund, payments: dict[str, Payment]) -> str | Non
 
 
 def enough_is_left(refund: Refund, payments: dict[str, Payment]) -> str | None:
-    """Refuse what the customer's bank has given back already."""
+    """Refuse what the customer's bank has given back already; other refunds on their way count, too."""
     payment = payments[refund.payment_id]
-    left = payment.captured - payment.refunded - payment.lost
+    left = payment.captured - payment.refunded - payment.lost - (payment.refunding - refund.amount)
     if refund.amount <= left:
         return None
     return f"{money(refund.amount, refund.currency)} asked, {money(max(left, 0), refund.currency)} left of the payment"

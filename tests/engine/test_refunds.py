@@ -13,9 +13,11 @@ from engine.interventions import CancelEffect
 from persistence.tables import TABLES
 from statemachines.approval import Approve, Reject
 from statemachines.declaration import Actor, Event, Role
+from statemachines.machine import SYSTEM
 from statemachines.order import Cancel as CancelOrder
 from statemachines.order import Pay, RefundAgain
 from statemachines.order.events import Refund as AskBack
+from statemachines.payment.events import Dispute, DisputeLost, DisputeWon
 from statemachines.pieces import Pieces
 from statemachines.refund import Accept, Cancel, Clarify, Refund, Refuse, Retry, Settle
 from tests.conftest import OpenService
@@ -273,6 +275,31 @@ async def test_a_person_says_what_a_silent_gateway_shows(counter: Counter) -> No
     row = await counter.shop.row("refund", refund)
     assert (row["state"], row["refund"], row["attention"]) == ("succeeded", "re_1", None)
     assert await counter.books(order) == (0, PRICE, 0)
+
+
+# -- disputes
+
+
+@pytest.mark.parametrize(
+    ("end", "state", "given"),
+    [(DisputeWon, "succeeded", PRICE), (DisputeLost, "cancelled", 0)],
+)
+async def test_a_refund_waits_for_the_end_of_a_dispute(
+    counter: Counter, end: type[DisputeWon | DisputeLost], state: str, given: int
+) -> None:
+    order = await counter.paid(MUG=1)
+    refund = await counter.asked(order, by=ANNA)
+    payment = str((await counter.shop.row("refund", refund))["payment_id"])
+    claim = Dispute(dispute="du_1", amount=PRICE, currency="EUR", reason="it never came")
+    committed(await counter.shop.tell("payment", payment, claim, SYSTEM))
+    committed(await counter.tell(refund, Accept()))
+    await counter.service.settle()
+    assert (await counter.state(refund), await counter.books(order)) == ("approved", (PRICE, 0, 0))
+    decided = end(dispute="du_1", amount=PRICE, currency="EUR")
+    committed(await counter.shop.tell("payment", payment, decided, SYSTEM))
+    await counter.service.advance(timedelta(days=1))
+    assert (await counter.state(refund), await counter.books(order)) == (state, (0, given, 0))
+    assert (await counter.shop.row("order", order))["charged_back"] == PRICE - given
 
 
 # -- the order is called off

@@ -165,15 +165,10 @@ class AnyCounter:
         for each in self.refunds:
             where = WHERE.get(each.state, "pending")
             assert self.ledger.amounts(each) == ({where: each.amount} if where else {}), each
-            assert self._held(each) == (each.amount if where in ("pending", "due") else 0)
-
-    def _held(self, each: Refund) -> int:
-        """Return what the payment keeps for one refund, by what it was told."""
-        sums = {"refund_asked": 1, "refund_made": -1, "refund_dropped": -1, "refund_returned": 1}
-        told = [
-            vars(event) | {"sign": sums[event.event_name]} for name, _, event in self.desk.told if name == "payment"
-        ]
-        return sum(values["sign"] * values["amount"] for values in told if values["refund"] == each.id)
+        wheres = [(WHERE.get(each.state, "pending"), each.amount) for each in self.refunds]
+        payment = self.desk.payment
+        assert payment.refunding == sum(amount for where, amount in wheres if where in ("pending", "due"))
+        assert payment.refunded == sum(amount for where, amount in wheres if where == "refunded")
 
     def nothing_is_given_twice(self) -> None:
         for each in self.refunds:

@@ -137,8 +137,23 @@ class Desk(Shop):
         for command in commands:
             if isinstance(command, Send) and command.machine in OTHERS:
                 self.told.append((command.machine, command.id, command.event))
+                self._keep_books(command)
             else:
                 super()._carry_out(entity, [command])
+
+    def _keep_books(self, told: Send) -> None:
+        """Let the payment count what is on its way back and what was given back."""
+        if told.machine == "payment":
+            amount = vars(told.event)["amount"]
+            signs = {
+                "refund_asked": (1, 0),
+                "refund_made": (-1, 1),
+                "refund_dropped": (-1, 0),
+                "refund_returned": (1, -1),
+            }
+            refunding, refunded = signs[told.event.event_name]
+            self.payment.refunding += refunding * amount
+            self.payment.refunded += refunded * amount
 
 
 class Ledger:

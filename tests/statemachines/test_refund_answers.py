@@ -280,6 +280,16 @@ def test_what_the_bank_gave_back_is_not_given_twice():
     assert (amounts(desk), desk.heard("payment")[-1], desk.asked_of_gateway()) == ({}, "refund_dropped", 0)
 
 
+def test_of_what_the_bank_left_no_two_refunds_take_the_same():
+    desk = disputed()
+    desk.payment.captured = 1500
+    first, second = desk.asked(600), desk.asked(600)
+    desk.payment.disputed, desk.payment.lost = 0, 500
+    for each in (first, second):
+        accepted(desk.tell(each, Resume(), SYSTEM))
+    assert (first.state, second.state) == ("cancelled", "processing")
+
+
 def test_a_dispute_that_does_not_end_is_for_a_person_to_look_at():
     desk = disputed()
     desk.asked()
