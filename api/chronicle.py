@@ -66,9 +66,23 @@ class PossibleEvents(BaseModel):
     events: list[PossibleEvent]
 
 
+class Child(BaseModel):
+    """Where an entity stands that belongs to another, as a payment belongs to its order."""
+
+    machine: str = Field(examples=["payment"])
+    id: str
+    state: str = Field(examples=["captured"])
+    version: int
+    created_at: AwareDatetime
+    state_since: AwareDatetime
+
+
 def handlers(context: Context, machine: Machine) -> list[HTTPRouteHandler]:
     """Return the routes that tell of a machine's entities."""
-    return [make(context, machine) for make in (_history, _events, _timers, _effects)]
+    makes = [_history, _events, _timers, _effects]
+    if queries.child_machines(context.registry, machine):
+        makes.append(_children)
+    return [make(context, machine) for make in makes]
 
 
 def _history(context: Context, machine: Machine) -> HTTPRouteHandler:
@@ -161,6 +175,27 @@ def _effects(context: Context, machine: Machine) -> HTTPRouteHandler:
         name=f"{machine.name}_effects",
         summary=f"What one {machine.name} asked of the outside world, and how it stands",
         response_description="Its outbound calls, the oldest first.",
+        responses=problems(READING),
+        opt=open_to(machine.readers),
+    )(handler)
+
+
+def _children(context: Context, machine: Machine) -> HTTPRouteHandler:
+    columns = queries.child_machines(context.registry, machine)
+
+    async def handler(request: HttpRequest, entity_id: FromPath[str]) -> Response[list[Child]]:
+        await load(context, machine, request, entity_id)
+        role = actor_of(request).role
+        readable = {name: column for name, column in columns.items() if role in context.registry[name].readers}
+        rows = await context.database.read(lambda connection: queries.children_of(connection, readable, entity_id))
+        return as_json([only(Child, row) for row in rows])
+
+    return get(
+        "/{entity_id:str}/children",
+        operation_id=f"{machine.name}_children",
+        name=f"{machine.name}_children",
+        summary=f"What belongs to one {machine.name}: {', '.join(columns)}",
+        response_description="Where they stand, the oldest first.",
         responses=problems(READING),
         opt=open_to(machine.readers),
     )(handler)

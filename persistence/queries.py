@@ -2,14 +2,14 @@
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from string import ascii_lowercase, ascii_uppercase
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, and_, func, literal, or_, select, tuple_, union_all
 from sqlalchemy.sql import Select
 from sqlmodel import SQLModel
 
@@ -208,6 +208,29 @@ def effects_of(connection: Connection, machine: Machine, id: str) -> list[Values
 def timers_of(connection: Connection, machine: Machine, id: str) -> list[Values]:  # noqa: A002
     """Return an entity's timers, the next due first."""
     return list_of_entity(connection, TimerRow, machine, id)
+
+
+def child_machines(machines: Iterable[Machine], parent: Machine) -> dict[str, Column[str]]:
+    """Return the machines whose entities belong to one of `parent`, each with the column that names it."""
+    table = TABLES[parent.entity]
+    found: dict[str, Column[str]] = {}
+    for machine in machines:
+        keys = TABLES[machine.entity].foreign_keys if machine is not parent else ()
+        found.update({machine.name: key.parent for key in keys if key.column is table.c.id})
+    return found
+
+
+def children_of(connection: Connection, children: Mapping[str, Column[str]], id: str) -> list[Values]:  # noqa: A002
+    """Return where the entities stand that belong to one, the oldest first, with one statement for all machines."""
+    parts = []
+    for name, column in children.items():
+        own = column.table.c
+        part = select(literal(name).label("machine"), own.id, own.state, own.version, own.created_at, own.state_since)
+        parts.append(part.where(column == id))
+    if not parts:
+        return []
+    found = union_all(*parts).subquery()
+    return _rows(connection, select(found).order_by(found.c.created_at, found.c.id).limit(PAGE_LIMIT))
 
 
 def load_for_explaining(connection: Connection, machine: Machine, entity: Entity) -> dict[str, Any]:

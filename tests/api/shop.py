@@ -109,8 +109,9 @@ class Shop:
 
     async def children(self, order: str, kind: str) -> list[str]:
         """Return the ids of an order's payments, refunds, shipments or returns."""
-        answer = await self.merchant.get(f"/{kind}", params={"q": order})
-        return [str(each["id"]) for each in answer.raise_for_status().json()["items"]]
+        answer = await self.merchant.get(f"/orders/{order}/children")
+        machine = kind.removesuffix("s")
+        return [str(each["id"]) for each in answer.raise_for_status().json() if each["machine"] == machine]
 
     async def settle_while(self, request: Any) -> httpx.Response:
         """Let a request wait while effects are run."""

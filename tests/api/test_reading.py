@@ -151,3 +151,18 @@ async def test_timers_and_effects_tell_what_will_happen_by_itself(shop: Shop) ->
     (payment,) = await shop.children(order, "payments")
     (effect,) = (await shop.ann.get(f"/payments/{payment}/effects")).json()
     assert (effect["name"], effect["status"], effect["attempts"]) == ("payments.charge", "pending", 0)
+
+
+async def test_what_belongs_to_an_order_is_told(shop: Shop) -> None:
+    order = await shop.pending()
+    await shop.settle_while(shop.pay(order, headers={"Prefer": "wait=5"}))
+    await shop.merchant.post(f"/orders/{order}/fulfill")
+    children = (await shop.ann.get(f"/orders/{order}/children")).json()
+    assert {(each["machine"], each["state"]) for each in children} == {
+        ("payment", "captured"),
+        ("shipment", "in_transit"),
+    }
+    (payment,) = [each["id"] for each in children if each["machine"] == "payment"]
+    assert (await shop.ann.get(f"/payments/{payment}/children")).json() == []
+    assert (await shop.ben.get(f"/orders/{order}/children")).status_code == 404
+    assert (await shop.ann.get("/products/MUG/children")).status_code == 404
