@@ -7,9 +7,9 @@ from statemachines.reservation.model import Reservation, ReservationLine, pieces
 from statemachines.stock import Backorder, PiecesArrived, Stock, shortage
 
 
-def is_not_paid(event: Hold) -> str | None:
-    """Refuse an order that is paid: its pieces are taken at once."""
-    return "the order is paid" if event.paid else None
+def is_paid(event: Hold) -> str | None:
+    """Hold if the order is paid, so that its pieces are taken at once."""
+    return None if event.paid else "the order is not paid"
 
 
 def all_is_in_stock(event: Want, offers: list[Stock]) -> str | None:
