@@ -26,7 +26,7 @@ from statemachines.world import BEGINNING, World
 from tests.deal import deal
 from tests.statemachines.happenings import Happenings
 
-STEPS = 50
+STEPS = 120
 REGISTRY = Registry([*MACHINES, deal])
 SYSTEMS_ID = re.compile(r"\b[a-z]{3}_\d{4}\b")
 DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
@@ -147,7 +147,7 @@ async def the_same_happens_to_both(path: Path, seed: int) -> int:
 
 @given(seed=st.integers(0, 2**32))
 @settings(
-    max_examples=10,
+    max_examples=4,
     deadline=None,
     database=None,
     phases=[Phase.explicit, Phase.generate],
