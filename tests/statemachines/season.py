@@ -54,6 +54,10 @@ class Season:
 
     def __init__(self, random: Random) -> None:
         self.random = random
+        self.luck = random.choice([0.5, 0.8, 0.95])
+        """How likely others do what they are asked."""
+        self.unrest = random.choice([0.1, 0.1, 1])
+        """How often people call things off."""
         limits = [None, None, 3000, 0]
         policy = OrderPolicy(
             take=random.choice(["now", "later"]),
@@ -204,7 +208,7 @@ class Season:
         return [each for each in kinds if each.raised_by - {Role.SYSTEM}]
 
     def weight(self, name: str) -> float:
-        return 0.02 if name in HARDLY else 0.1 if name in SELDOM else 4 if name in OFTEN else 1
+        return 0.02 if name in HARDLY else self.unrest if name in SELDOM else 4 if name in OFTEN else 1
 
     def answer(self, call: Asked) -> Event:
         """Choose what the other side answers: mostly what was asked for."""
@@ -212,7 +216,7 @@ class Season:
         known = getattr(asked, "payment", None) or f"pi_{call.id}"
         amount = getattr(asked, "amount", 0)
         currency = getattr(asked, "currency", "")
-        yes = self.random.random() < 0.75
+        yes = self.random.random() < self.luck
         odd = self.random.random() < 0.04
         match call.call.effect.name:
             case "payments.charge" | "payments.authorize" as name:

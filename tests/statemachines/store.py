@@ -11,6 +11,7 @@ from statemachines.letters import Template
 from statemachines.machine import SYSTEM
 from statemachines.messages import PostMessage, SendMail
 from statemachines.order import Complete, Create, Fulfill, LineAsked, Order, OrderLine, Pay, Ship, Submit
+from statemachines.payment.events import Dispute
 from statemachines.payments import (
     AUTHORIZE,
     CAPTURE,
@@ -230,10 +231,14 @@ class Store:
 
         return self.answer(order, REFUND, refuse)
 
-    def refund_came_back(self, order: Seen) -> Happened:
+    def came_back(self, refund: Seen) -> Happened:
         """Let the gateway say that a refund did not arrive."""
-        refund = [each for each in self.all("refund") if each.order_id == order.id][-1]
         return self.system(refund, RefundReturned(amount=refund.amount, refund=refund.refund, reason="account closed"))
+
+    def claims(self, payment: Seen, amount: int) -> Happened:
+        """Let the customer's bank take money back for now."""
+        claim = Dispute(dispute="du_1", amount=amount, currency=payment.currency, reason="fraudulent")
+        return self.system(payment, claim)
 
     def booked(self, order: Seen) -> Happened:
         """Let the carrier take a parcel."""

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from statemachines.letters import RefundMade
 from statemachines.order import Cancel, Refund, RefundAgain, RequestReturn
-from statemachines.payment.events import Dispute, DisputeLost, DisputeWon
+from statemachines.payment.events import DisputeLost, DisputeWon
 from statemachines.payments import REFUND
 from statemachines.pieces import Pieces
 from statemachines.refund.events import Accept, Clarify, Refuse, Settle
@@ -17,12 +17,6 @@ from tests.statemachines.store import Seen, Store, pay, pieces
 def given(store: Store) -> list[int]:
     """Return what the gateway was asked to give back, each time."""
     return [call.amount for call in store.asked_of(REFUND)]
-
-
-def claim(store: Store, amount: int, dispute: str = "du_1") -> None:
-    """Let the customer's bank take money back for now."""
-    event = Dispute(dispute=dispute, amount=amount, currency="EUR", reason="fraudulent")
-    store.system(store.last("payment"), event)
 
 
 def in_two_payments(store: Store) -> Seen:
@@ -218,7 +212,7 @@ def test_a_refund_that_comes_back_is_due_again(store: Store):
     store.tell(order, Refund())
     store.refunded(order)
 
-    store.refund_came_back(order)
+    store.came_back(store.last("refund"))
     assert (order.refunded, order.refund_due) == (0, 2500)
     store.tell(order, RefundAgain())
     store.refunded(order)
@@ -232,7 +226,7 @@ def test_a_refund_that_comes_back_is_due_again(store: Store):
 def test_what_the_bank_claims_is_counted_as_gone(store: Store):
     order = store.paid(MUG=2)
 
-    claim(store, 2500)
+    store.claims(store.last("payment"), 2500)
 
     assert (order.state, order.charged_back, order.refundable) == ("processing", 2500, 0)
     assert order.attention == "the customer's bank claims 25.00 EUR back: fraudulent"
@@ -241,7 +235,7 @@ def test_what_the_bank_claims_is_counted_as_gone(store: Store):
 
 def test_what_the_bank_gives_back_is_ours_again(store: Store):
     order = store.paid(MUG=2)
-    claim(store, 2500)
+    store.claims(store.last("payment"), 2500)
 
     store.system(store.last("payment"), DisputeWon(dispute="du_1", amount=2500, currency="EUR"))
 
@@ -250,7 +244,7 @@ def test_what_the_bank_gives_back_is_ours_again(store: Store):
 
 def test_what_the_bank_keeps_stays_gone(store: Store):
     order = store.paid(MUG=2)
-    claim(store, 2500)
+    store.claims(store.last("payment"), 2500)
 
     store.system(store.last("payment"), DisputeLost(dispute="du_1", amount=2500, currency="EUR"))
 
@@ -259,7 +253,7 @@ def test_what_the_bank_keeps_stays_gone(store: Store):
 
 def test_what_the_bank_claims_is_not_given_back_too(store: Store):
     order = store.paid(MUG=2)
-    claim(store, 1500)
+    store.claims(store.last("payment"), 1500)
 
     store.tell(order, Refund())
     assert (order.refunding, given(store), store.last("refund").state) == (1000, [], "approved")
@@ -270,7 +264,7 @@ def test_what_the_bank_claims_is_not_given_back_too(store: Store):
 
 def test_money_that_the_bank_claimed_need_not_be_given_back_when_the_order_is_called_off(store: Store):
     order = store.paid(MUG=2)
-    claim(store, 2500)
+    store.claims(store.last("payment"), 2500)
 
     store.tell(order, Cancel())
 
@@ -279,7 +273,7 @@ def test_money_that_the_bank_claimed_need_not_be_given_back_when_the_order_is_ca
 
 def test_money_that_is_won_back_for_an_order_that_was_called_off_is_given_back(store: Store):
     order = store.paid(MUG=2)
-    claim(store, 2500)
+    store.claims(store.last("payment"), 2500)
     store.tell(order, Cancel())
 
     store.system(store.last("payment"), DisputeWon(dispute="du_1", amount=2500, currency="EUR"))

@@ -7,6 +7,7 @@ from statemachines.order import Cancel, Fulfill, Resume, Retry, Ship
 from statemachines.order.events import CompensationOverdue
 from statemachines.payments import CAPTURE, REFUND
 from statemachines.refund.events import Retry as RetryRefund
+from statemachines.shipment.events import Cancel as CancelShipment
 from statemachines.shipment.events import Deliver, Lose, SendBack
 from tests.statemachines.store import Seen, Store
 
@@ -174,6 +175,61 @@ def test_the_money_of_a_parcel_that_left_while_the_order_was_called_off_is_taken
     assert order.fulfilled_at == store.world.now
 
 
+def test_a_parcel_that_was_not_fetched_goes_its_way_after_all(store: Store):
+    order = store.paid(MUG=2)
+    store.tell(order, Ship())
+    store.book(store.last("shipment"))
+    store.booked(order)
+    store.tell(order, Cancel())
+    store.not_called_back(order)
+
+    store.tell(order, Resume())
+    assert (order.state, order.parcels) == ("processing", 1)
+    store.dispatch(store.last("shipment"))
+
+    assert order.state == "fulfilled"
+
+
+def test_an_order_of_which_a_part_arrived_meanwhile_goes_on(store: Store):
+    order = store.paid(MUG=2, POT=1)
+    for parcel in store.in_two_parcels(order):
+        store.book(parcel)
+        store.booked(order)
+        store.dispatch(parcel)
+    store.tell(order, Cancel())
+    store.tell(parcel, Deliver())
+    assert (order.state, order.parcels) == ("cancellation_failed", 1)
+
+    store.tell(order, Resume())
+
+    assert order.state == "partially_delivered"
+
+
+@pytest.mark.parametrize(("event", "column"), [(Deliver(), "delivered"), (Lose(), "lost")], ids=["delivered", "lost"])
+def test_what_becomes_of_a_parcel_that_can_not_be_called_back_is_noted(store: Store, event: Deliver, column: str):
+    order = not_called_back(store)
+
+    store.tell(store.last("shipment"), event)
+
+    assert (order.state, order.parcels, store.counted(order, column)) == ("cancellation_failed", 0, [2])
+
+
+def test_a_parcel_that_is_called_off_by_hand_lets_the_cancellation_go_on(store: Store):
+    order = store.paid(MUG=2)
+    store.tell(order, Ship())
+    store.book(store.last("shipment"))
+    store.booked(order)
+    store.tell(order, Cancel())
+    store.not_called_back(order)
+
+    store.tell(store.last("shipment"), CancelShipment())
+    store.called_back(order)
+    assert (order.state, order.undoing) == ("cancelling", "undo_payment")
+    store.refunded(order)
+
+    assert (order.state, store.shelf()) == ("cancelled", (10, 0))
+
+
 # -- it takes too long
 
 
@@ -211,7 +267,7 @@ def test_a_refund_that_comes_back_after_the_order_was_called_off_is_tried_again(
     store.refunded(order)
     assert order.state == "cancelled"
 
-    store.refund_came_back(order)
+    store.came_back(store.last("refund"))
     assert (order.refunded, order.refund_due) == (0, 2500)
     store.tell(store.last("refund"), RetryRefund())
     store.refunded(order)

@@ -196,3 +196,35 @@ def test_of_two_payments_the_one_that_fails_is_left(store: Store):
 
 def test_an_order_of_which_money_was_given_back_does_not_go_on(store: Store):
     assert store.why(refused(store), Resume()) == "pieces or money were given back already"
+
+
+def test_a_refund_that_comes_back_while_the_order_is_called_off_is_for_a_person_to_settle(store: Store):
+    order = store.pending(MUG=2)
+    for amount in (1000, 1500):
+        store.tell(order, pay(amount), ANNA)
+        store.charged(order)
+    store.tell(order, Cancel())
+    store.refunded(order)
+    assert order.state == "cancelling"
+
+    store.came_back(store.all("refund")[0])
+    assert (order.state, order.refund_due, order.refunding) == ("cancellation_failed", 1000, 1500)
+    store.tell(order, Retry())
+    store.refunded(order)
+    store.refunded(order)
+
+    assert (order.state, order.refunded) == ("cancelled", 2500)
+
+
+def test_a_refund_that_waits_for_a_dispute_and_is_dropped_is_for_a_person_to_settle(store: Store):
+    order = store.pending(MUG=2)
+    for amount in (1000, 1500):
+        store.tell(order, pay(amount), ANNA)
+        store.charged(order)
+    store.claims(store.last("payment"), 1)
+    store.tell(order, Cancel())
+    assert store.last("refund").state == "approved"
+
+    store.tell(store.last("refund"), CancelRefund(reason="the bank gives it back"))
+
+    assert (order.state, order.refunding) == ("cancellation_failed", 1000)
