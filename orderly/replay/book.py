@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, func, insert, inspect, select, update
 
 from orderly.replay.lines import CannotReplay
-from orderly.replay.report import Figures, Refusal
+from orderly.replay.report import Refusal
 from persistence.tables import TABLES
 from statemachines.order import Order
 from statemachines.product import Product
-from statemachines.stock import Stock
 
 _metadata = MetaData()
 _books = Table(
@@ -104,22 +103,3 @@ def write(connection: Connection, before: int, done: int, refusals: Mapping[str,
 def order_ids(connection: Connection) -> set[str]:
     """Return the ids of all orders."""
     return set(connection.scalars(select(TABLES[Order].c.id)))
-
-
-def figures(connection: Connection) -> Figures:
-    """Read back what the service's tables say."""
-    orders, stock = TABLES[Order].c, TABLES[Stock].c
-    owed = orders.refunding + orders.refund_due
-    sums = [func.coalesce(func.sum(column), 0) for column in (orders.paid, orders.refunded, owed)]
-    captured, refunded, still_owed = connection.execute(select(*sums)).one()
-    pieces = [func.coalesce(func.sum(column), 0) for column in (stock.on_hand, stock.reserved)]
-    on_hand, reserved = connection.execute(select(*pieces)).one()
-    counted = select(orders.state, func.count().label("orders")).group_by(orders.state).order_by(orders.state)
-    return Figures(
-        captured=int(captured),
-        refunded=int(refunded),
-        owed=int(still_owed),
-        on_hand=int(on_hand),
-        reserved=int(reserved),
-        orders={row.state: row.orders for row in connection.execute(counted)},
-    )

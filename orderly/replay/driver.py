@@ -1,17 +1,19 @@
 """The driver: takes a plan's steps through the service under the virtual clock.
 
-The clock stands at a window's moment while the window's steps are dispatched, all at once: the service decides them in
-the order in which they are dispatched. Then it settles: payments and refunds are answered, timers that are due fire. A
-step that a machine refuses is noted and the replay goes on. Anything else that goes wrong ends it; started again, it
-goes on where the book says.
+The clock stands at a window's moment while the window's steps are dispatched, wave by wave and each wave all at once:
+the service decides them in the order in which they are dispatched. After each wave it settles: payments and refunds
+are answered, timers that are due fire. A step that a machine refuses is noted and the replay goes on. Anything else
+that goes wrong ends it; started again, it goes on where the book says.
 
 The replay names its orders itself, by their moment and their reference, so that a step knows its order before the order
-is there, and every run of a file makes the same ids.
+is there, and every run of a file makes the same orders. Their parcels and returns are named by the service; the driver
+looks up all that a wave needs at once.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from random import Random
 from typing import Final
 
@@ -19,11 +21,12 @@ from sqlalchemy import Connection
 
 from engine.clock import VirtualClock
 from engine.envelope import Envelope, IdempotencyKey, NotFound, Rejected
-from orderly.replay import book
+from orderly.replay import book, children
+from orderly.replay.children import Child
 from orderly.replay.plan import Plan
 from orderly.replay.report import Refusal
 from orderly.replay.steps import Step
-from orderly.replay.windows import Window, windows
+from orderly.replay.windows import Window, waves, windows
 from orderly.service import Service
 from persistence import queue
 from statemachines.declaration import Actor, Role
@@ -100,13 +103,23 @@ class Driver:
 
     async def _take(self, window: Window) -> None:
         await self._wait_until(window.at)
-        await asyncio.gather(*(self._dispatch(step) for step in window.steps))
-        await self._service.settle()
+        for wave in waves(window.steps):
+            wanted = {self._child(step) for step in wave if step.machine in children.TABLE_OF}
+            found = await self._service.database.read(partial(children.find, wanted=wanted)) if wanted else {}
+            await asyncio.gather(*(self._dispatch(step, found) for step in wave))
+            await self._service.settle()
 
-    async def _dispatch(self, step: Step) -> None:
+    def _child(self, step: Step) -> Child:
+        return step.machine, self._orders[step.entity], step.reason
+
+    async def _dispatch(self, step: Step, found: Mapping[Child, str]) -> None:
+        entity: str | None = self._orders.get(step.entity, step.entity)
+        if step.machine in children.TABLE_OF and (entity := found.get(self._child(step))) is None:
+            self._never_created(step)
+            return
         envelope = Envelope(
             machine=step.machine,
-            id=self._orders.get(step.entity, step.entity),
+            id=entity,
             event=step.event,
             actor=REPLAY,
             key=IdempotencyKey("replay", step.key, self._fingerprint),
@@ -114,10 +127,13 @@ class Driver:
         try:
             outcome = await self._service.dispatcher.dispatch(envelope)
         except NotFound:
-            self._refusals[step.key] = Refusal(None, f"the {step.machine} was never created")
+            self._never_created(step)
         else:
             if isinstance(outcome, Rejected):
                 self._refusals[step.key] = Refusal(outcome.guard, outcome.reason)
+
+    def _never_created(self, step: Step) -> None:
+        self._refusals[step.key] = Refusal(None, f"the {step.machine} was never created")
 
     async def _wait_until(self, moment: datetime) -> None:
         """Move the clock on, stopping wherever something is due on the way.

@@ -1,8 +1,10 @@
 """When things happen: the file gives the moment of an invoice, the rest is what a careful shop would do.
 
-An order is created, submitted and paid when its invoice was written. The carrier collects it on the next day that is no
-Sunday, at four in the afternoon. Half of the customers (those with an even invoice number) confirm that it arrived four
-days later, at noon; of the others nothing is heard, and the order completes by itself when the shop's policy says.
+An order is created, submitted and paid when its invoice was written. It is packed on the morning of the next day that
+is no Sunday, and the carrier collects it that afternoon at four. Half of the parcels (those with an even invoice
+number) can be followed: they arrive two days later at noon, and two more days later the customer confirms the order.
+Of the others nothing is heard: these orders complete by themselves when the shop's policy says, and the shop then
+takes it that the parcel has arrived.
 
 Moments are rounded up to a tick, so that what happens about the same time can share a commit. Between an order's
 placing and its first credit lies a tick at least: time for the payment gateway to answer.
@@ -11,9 +13,11 @@ placing and its first credit lies a tick at least: time for the payment gateway 
 from datetime import UTC, datetime, time, timedelta
 from typing import Final
 
+PACKED_AT: Final = time(8, tzinfo=UTC)
 COLLECTED_AT: Final = time(16, tzinfo=UTC)
+ARRIVES_AFTER: Final = timedelta(days=2)
 CONFIRMED_AFTER: Final = timedelta(days=4)
-CONFIRMED_AT: Final = time(12, tzinfo=UTC)
+NOON: Final = time(12, tzinfo=UTC)
 
 _SUNDAY: Final = 6
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -32,8 +36,18 @@ def collection(created: datetime) -> datetime:
     return datetime.combine(day, COLLECTED_AT)
 
 
+def packing(collected: datetime) -> datetime:
+    """Return when an order is packed."""
+    return datetime.combine(collected.date(), PACKED_AT)
+
+
+def arrival(collected: datetime) -> datetime:
+    """Return when a parcel arrives that can be followed."""
+    return datetime.combine(collected.date() + ARRIVES_AFTER, NOON)
+
+
 def confirmation(invoice: str, collected: datetime) -> datetime | None:
-    """Return when the customer says that the order arrived, if ever."""
+    """Return when the customer says that all is well, if ever."""
     if int(invoice) % 2:
         return None
-    return datetime.combine(collected.date() + CONFIRMED_AFTER, CONFIRMED_AT)
+    return datetime.combine(collected.date() + CONFIRMED_AFTER, NOON)

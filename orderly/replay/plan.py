@@ -48,8 +48,8 @@ class Plan:
     amount: Decimal = Decimal(0)
     openings: dict[str, int] = field(default_factory=dict)
     """Pieces in stock to begin with, by the key of the step that opens the stock."""
-    orders: list[str] = field(default_factory=list)
-    """The keys of the steps that create orders."""
+    orders: list[tuple[str, ...]] = field(default_factory=list)
+    """For each order the keys of the steps that place it; the first of them creates it."""
 
     def fingerprint(self, source: str) -> str:
         """Return a digest that is the same whenever the file with the digest `source` is planned in the same way."""
@@ -128,7 +128,7 @@ class _Planner:
         order = OrderPlan.of(invoice.reference, invoice.lines, at, self._complete_after)
         self._orders[order.reference] = order
         placing = order.placing
-        self._plan.orders.append(placing[0])
+        self._plan.orders.append(placing)
         for number, line in enumerate(invoice.lines, 1):
             self._shelves.sell(line, at)
             self._purchases.add(line, order.reference, number)
@@ -146,9 +146,9 @@ class _Planner:
         for reference, matched in by_order.items():
             order, matches = self._orders[reference], [match for _, match in matched]
             at = max(self._at(note), order.created + self._tick)
-            outcome, key = order.credit(note.reference, at, matches)
+            outcome, keys = order.credit(note.reference, at, matches)
             for line, match in matched:
-                self._part(line, outcome, quantity=-match.quantity, shelf=match.quantity, steps=(key,))
+                self._part(line, outcome, quantity=-match.quantity, shelf=match.quantity, steps=keys)
 
     def _move(self, invoice: Invoice) -> Iterable[Step]:
         at = self._at(invoice)

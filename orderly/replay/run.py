@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
 
 import structlog
 import uvloop
@@ -18,18 +17,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from engine.clock import VirtualClock
 from orderly.replay import book, driver
+from orderly.replay.figures import read_figures
 from orderly.replay.lines import CannotReplay, fingerprint, read
 from orderly.replay.plan import TICK, Plan, make_plan
 from orderly.replay.report import Report, make_report
+from orderly.replay.shop import as_replayed
 from orderly.replay.show import as_json, show
 from orderly.service import Service
 from orderly.settings import Settings
 from persistence.database import Database
-
-OWN_WAYS: Final = {
-    "sqlite_synchronous": "NORMAL",  # what a power cut takes back, the next run does again
-    "batch_limit": 1000,  # nobody waits for a single event
-}
 
 
 def replay(
@@ -85,12 +81,12 @@ async def run(plan: Plan, source: str, settings: Settings, progress: driver.Prog
         settings: name the database and the policies.
         progress: told how far it is.
     """
-    own = settings.model_copy(update=OWN_WAYS)
+    own = as_replayed(settings)
     await _refuse_a_shop(own)
     clock = VirtualClock(plan.steps[0].at if plan.steps else plan.until)
     async with Service.open(own, clock=clock, migrate=True) as service:
         refusals = await driver.Driver(service, clock, plan, plan.fingerprint(source)).run(progress)
-        figures = await service.database.read(book.figures)
+        figures = await service.database.read(read_figures)
     return make_report(plan, refusals, figures)
 
 

@@ -36,7 +36,7 @@ def as_json(report: Report) -> str:
                 "pieces": sum(bucket.pieces for bucket in report.buckets),
                 "amount": _pounds(sum((bucket.amount for bucket in report.buckets), Decimal())),
             },
-            "orders": dict(report.orders),
+            "states": {plural: dict(counts) for plural, counts in report.states.items()},
             "checks": [
                 {
                     "name": check.name,
@@ -55,7 +55,7 @@ def as_json(report: Report) -> str:
 def show(report: Report, console: Console) -> None:
     """Print the report."""
     console.print(_outcomes(report))
-    console.print(_orders(report))
+    console.print(_states(report))
     console.print(_checks(report))
     examples = [bucket.example for bucket in report.buckets if bucket.example]
     if examples:
@@ -92,13 +92,13 @@ def _cells(bucket: Bucket) -> Iterator[str]:
     yield _pounds(bucket.amount, ",")
 
 
-def _orders(report: Report) -> Table:
-    table = Table("state", title="What became of the orders")
-    table.add_column("orders", justify="right")
-    for state, count in report.orders.items():
-        table.add_row(state, f"{count:,}")
-    table.add_section()
-    table.add_row("all", f"{sum(report.orders.values()):,}")
+def _states(report: Report) -> Table:
+    table = Table("what", "state", title="What became of the orders, and of all that belongs to them")
+    table.add_column("number", justify="right")
+    for plural, counts in report.states.items():
+        for state, count in counts.items():
+            table.add_row(plural, state, f"{count:,}")
+        table.add_row(plural, "all", f"{sum(counts.values()):,}", end_section=True)
     return table
 
 

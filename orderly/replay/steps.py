@@ -28,8 +28,10 @@ class Step:
     """Names the step; the same file gives the same steps the same keys."""
     machine: str
     entity: str
-    """An order's reference, or a SKU."""
+    """A SKU, or an order's reference: its parcel and its returns go by their order."""
     event: Event
+    reason: str | None = None
+    """Of a return: the reason that it was asked for with, which no other return of its order has."""
 
 
 @dataclass(frozen=True, slots=True)

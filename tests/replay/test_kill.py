@@ -46,4 +46,4 @@ def test_a_payment_that_died_with_its_replay_is_made_before_the_order_is_cancell
         + "\nC500002,10001,RED MUG,-1,2010-01-04T09:05:00,2.5,17001,United Kingdom\n"
     )
     assert killed(url, "charge", 1, file) == -9
-    assert report(url, capsys, file)["orders"] == {"cancelled": 1}
+    assert report(url, capsys, file)["states"]["orders"] == {"cancelled": 1}

@@ -6,10 +6,11 @@ import pytest
 from orderly.replay.lines import BadFile
 from orderly.replay.plan import make_plan
 from orderly.replay.steps import Outcome
-from statemachines.order import Create, Return
-from statemachines.pieces import Pieces
+from statemachines.order import Create, RequestReturn
 from statemachines.order import OrderPolicy as Policy
+from statemachines.pieces import Pieces
 from statemachines.product import Create as Open
+from statemachines.returns.events import Inspect, Inspected
 from statemachines.stock import Adjust
 from tests.replay.shop import landed, line, story
 
@@ -22,24 +23,31 @@ def test_an_order_is_placed_with_its_invoice_and_then_goes_its_way() -> None:
         "01-04 09:00 500002/create",
         "01-04 09:00 500002/submit",
         "01-04 09:00 500002/pay",
-        "01-05 16:00 500002/fulfill",
+        "01-05 08:00 500002/ship",
+        "01-05 16:00 500002/dispatch",
+        "01-07 12:00 500002/deliver",
         "01-09 12:00 500002/complete",
     ]
 
 
+def test_parcels_are_asked_for_what_happens_to_parcels() -> None:
+    asked = {step.key: step.machine for step in make_plan([SALE]).steps if step.entity == "500002"}
+    assert [key for key, machine in asked.items() if machine == "shipment"] == ["500002/dispatch", "500002/deliver"]
+
+
 def test_the_carrier_does_not_come_on_a_sunday() -> None:
     plan = make_plan([line("500002", "01-09 09:00", 1)])
-    assert "01-11 16:00 500002/fulfill" in story(plan, "500002")
+    assert "01-11 16:00 500002/dispatch" in story(plan, "500002")
 
 
-def test_an_order_that_nobody_confirms_completes_by_itself() -> None:
+def test_an_order_that_nobody_confirms_completes_by_itself_and_its_parcel_is_taken_to_have_arrived() -> None:
     plan = make_plan([line("500001", "01-04 09:00", 1)])
-    assert story(plan, "500001")[-1] == "01-05 16:00 500001/fulfill"
+    assert story(plan, "500001")[-2:] == ["01-05 16:00 500001/dispatch", "01-19 16:00 500001/deliver"]
 
 
 def test_an_order_never_waits_longer_for_its_customer_than_the_policy_says() -> None:
     plan = make_plan([SALE], policy=Policy(complete_after=timedelta(days=2)))
-    assert story(plan, "500002")[-1] == "01-05 16:00 500002/fulfill"
+    assert story(plan, "500002")[-2:] == ["01-05 16:00 500002/dispatch", "01-07 16:00 500002/deliver"]
 
 
 def test_moments_are_rounded_up_to_the_tick() -> None:
@@ -69,37 +77,72 @@ def test_a_credit_of_a_whole_order_still_in_the_house_cancels_it() -> None:
     assert landed(plan) == [(Outcome.SOLD, "", 10), (Outcome.CANCELLED, "", -10)]
 
 
+def test_a_credit_of_a_whole_order_that_is_packed_cancels_it_with_its_parcel() -> None:
+    plan = make_plan([SALE, line("C500003", "01-05 09:00", -10)])
+    assert story(plan, "500002")[3:] == ["01-05 08:00 500002/ship", "01-05 09:00 C500003/cancel/500002"]
+
+
 def test_a_credit_of_a_part_hurries_the_order_to_its_completion() -> None:
     plan = make_plan([SALE, line("C500003", "01-04 15:00", -4)])
     assert story(plan, "500002")[3:] == [
         "01-04 15:00 500002/fulfill",
+        "01-04 15:00 500002/deliver",
         "01-04 15:00 500002/complete",
-        "01-04 15:00 C500003/return/500002",
+        *taken_back("01-04 15:00"),
     ]
 
 
-def test_a_credit_of_a_fulfilled_order_has_its_arrival_confirmed_first() -> None:
-    plan = make_plan([SALE, line("C500003", "01-07 15:00", -10)])
+def test_a_credit_of_a_part_hurries_the_parcel_that_is_packed() -> None:
+    plan = make_plan([SALE, line("C500003", "01-05 09:00", -4)])
     assert story(plan, "500002")[3:] == [
-        "01-05 16:00 500002/fulfill",
-        "01-07 15:00 500002/complete",
-        "01-07 15:00 C500003/return/500002",
+        "01-05 08:00 500002/ship",
+        "01-05 09:00 500002/dispatch",
+        "01-05 09:00 500002/deliver",
+        "01-05 09:00 500002/complete",
+        *taken_back("01-05 09:00"),
     ]
+
+
+@pytest.mark.parametrize(("at", "arrived"), [("01-06 15:00", "01-06 15:00"), ("01-08 15:00", "01-07 12:00")])
+def test_a_credit_of_an_order_that_left_has_its_arrival_confirmed_first(at: str, arrived: str) -> None:
+    plan = make_plan([SALE, line("C500003", at, -10)])
+    assert story(plan, "500002")[4:] == [
+        "01-05 16:00 500002/dispatch",
+        f"{arrived} 500002/deliver",
+        f"{at} 500002/complete",
+        *taken_back(at),
+    ]
+
+
+def taken_back(at: str) -> list[str]:
+    """Return what a plan has in mind for a credit note over pieces of order 500002."""
+    events = ("request_return", "approve", "depart", "receive", "inspect")
+    return [f"{at} C500003/{event}/500002" for event in events]
+
+
+def test_every_piece_that_came_back_is_taken_as_sound() -> None:
+    plan = make_plan([SALE, line("C500003", "01-20 15:00", -4)])
+    asked, found = (
+        next(step for step in plan.steps if isinstance(step.event, kind)) for kind in (RequestReturn, Inspect)
+    )
+    assert asked.event == RequestReturn(lines=(Pieces(number=1, quantity=4),), reason="credit note C500003")
+    assert found.event == Inspect(lines=(Inspected(number=1, accepted=4),))
+    assert (found.machine, found.reason) == ("return", "credit note C500003")
 
 
 def test_credits_are_matched_first_in_first_out_and_may_split() -> None:
     second = line("500004", "01-11 09:00", 5)
     credit = line("C500005", "01-20 09:00", -12)
     plan = make_plan([SALE, second, credit])
-    returns = {step.key: step.event for step in plan.steps if isinstance(step.event, Return)}
+    returns = {step.key: step.event for step in plan.steps if isinstance(step.event, RequestReturn)}
     assert [event.lines for event in returns.values()] == [
         (Pieces(number=1, quantity=10),),
         (Pieces(number=1, quantity=2),),
     ]
     parts = [part for part in plan.parts if part.line == credit.number]
-    assert [(part.quantity, part.steps) for part in parts] == [
-        (-10, ("C500005/return/500002",)),
-        (-2, ("C500005/return/500004",)),
+    assert [(part.quantity, part.steps[0], part.steps[-1]) for part in parts] == [
+        (-10, "C500005/request_return/500002", "C500005/inspect/500002"),
+        (-2, "C500005/request_return/500004", "C500005/inspect/500004"),
     ]
 
 

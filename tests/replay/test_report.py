@@ -1,12 +1,15 @@
+from dataclasses import fields, replace
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orderly.replay.figures import Figures, Money, Pieces
 from orderly.replay.kinds import Kind, kind, set_apart
 from orderly.replay.lines import Line, read
-from orderly.replay.plan import make_plan
-from orderly.replay.report import Figures, Refusal, Report, make_report
+from orderly.replay.plan import Plan, make_plan
+from orderly.replay.report import Refusal, Report, make_report
 from orderly.replay.steps import Outcome
 from tests.replay.shop import INVOICES, line
 
@@ -20,10 +23,12 @@ def bucket(report: Report, outcome: Outcome, reason: str = "") -> tuple[int, int
 
 def test_a_refused_step_takes_its_lines_with_it_and_its_figures_out_of_the_reason() -> None:
     plan = make_plan([line("500002", "01-04 09:00", 10), line("C500003", "04-04 09:00", -10)])
-    report = make_report(plan, {"C500003/return/500002": LATE}, Figures())
+    report = make_report(plan, {"C500003/request_return/500002": LATE}, Figures())
     kept = "within_return_window: completed N days ago; the return window is N days"
     assert bucket(report, Outcome.REFUSED, kept) == (1, -10, "-25.00")
-    assert next(b for b in report.buckets if b.reason == kept).example == f"C500003/return/500002: {LATE.reason}"
+    assert (
+        next(b for b in report.buckets if b.reason == kept).example == f"C500003/request_return/500002: {LATE.reason}"
+    )
 
 
 def test_a_split_line_counts_once_and_its_pieces_where_they_went() -> None:
@@ -33,18 +38,87 @@ def test_a_split_line_counts_once_and_its_pieces_where_they_went() -> None:
     assert bucket(report, Outcome.APART, "more returned than bought") == (0, -2, "-5.00")
 
 
-def test_the_report_adds_up_only_with_the_money_and_the_pieces_in_the_tables() -> None:
-    plan = make_plan([line("500002", "01-04 09:00", 10), line("C500003", "01-20 09:00", -4)])
-    right = Figures(captured=2500, refunded=1000, on_hand=4, orders={"completed": 1})
-    assert make_report(plan, {}, right).adds_up
-    for wrong in (
-        Figures(captured=2500, refunded=1001, on_hand=4, orders={"completed": 1}),
-        Figures(captured=2500, refunded=1000, on_hand=5, orders={"completed": 1}),
-        Figures(captured=2500, refunded=1000, on_hand=4, orders={"completed": 2}),
-        Figures(captured=2500, refunded=1000, owed=1, on_hand=4, orders={"completed": 1}),
-        Figures(captured=2500, refunded=1000, on_hand=4, reserved=1, orders={"completed": 1}),
-    ):
-        assert not make_report(plan, {}, wrong).adds_up
+@pytest.fixture
+def plan() -> Plan:
+    """One order of ten mugs of which four came back, and one that was called off."""
+    return make_plan(
+        [
+            line("500002", "01-04 09:00", 10),
+            line("C500003", "01-20 09:00", -4),
+            line("500004", "01-04 09:00", 2, "10002"),
+            line("C500005", "01-04 10:00", -2, "10002"),
+        ]
+    )
+
+
+RIGHT = Figures(
+    money={
+        "GBP": Money(
+            orders_taken=3000,
+            payments_taken=3000,
+            orders_given=1500,
+            payments_given=1500,
+            returns_given=1000,
+            refunds_for_returns=1000,
+            other_refunds=500,
+        )
+    },
+    pieces=Pieces(on_hand=6, shipments_delivered=10, orders_delivered=10, returns_accepted=4, orders_returned=4),
+    states={
+        "orders": {"completed": 1, "cancelled": 1},
+        "payments": {"captured": 2},
+        "shipments": {"delivered": 1},
+        "returns": {"refunded": 1},
+        "refunds": {"succeeded": 2},
+    },
+)
+
+
+def test_the_report_adds_up_if_every_table_says_what_the_file_says(plan: Plan) -> None:
+    report = make_report(plan, {}, RIGHT)
+    assert [check for check in report.checks if not check.holds] == []
+
+
+@pytest.mark.parametrize("name", [each.name for each in fields(Money)])
+def test_a_penny_too_much_in_any_table_is_noticed(plan: Plan, name: str) -> None:
+    money = RIGHT.money["GBP"]
+    wrong = replace(money, **{name: getattr(money, name) + 1})
+    assert not make_report(plan, {}, replace(RIGHT, money={"GBP": wrong})).adds_up
+
+
+@pytest.mark.parametrize("name", [each.name for each in fields(Money)])
+def test_a_penny_in_another_currency_is_noticed(plan: Plan, name: str) -> None:
+    report = make_report(plan, {}, replace(RIGHT, money={**RIGHT.money, "EUR": Money(**{name: 1})}))
+    assert {check.name.rpartition(", ")[2] for check in report.checks if not check.holds} == {"EUR"}
+
+
+@pytest.mark.parametrize("name", [each.name for each in fields(Pieces)])
+def test_a_piece_too_many_anywhere_is_noticed(plan: Plan, name: str) -> None:
+    wrong = replace(RIGHT.pieces, **{name: getattr(RIGHT.pieces, name) + 1})
+    assert not make_report(plan, {}, replace(RIGHT, pieces=wrong)).adds_up
+
+
+@pytest.mark.parametrize("plural", ["orders", "payments", "shipments", "returns", "refunds"])
+def test_one_that_did_not_come_to_its_end_is_noticed(plan: Plan, plural: str) -> None:
+    counts = RIGHT.states[plural]
+    stuck = {**counts, next(iter(counts)): 0, "failed": 1}
+    assert not make_report(plan, {}, replace(RIGHT, states={**RIGHT.states, plural: stuck})).adds_up
+
+
+def test_an_order_that_could_not_be_paid_is_expected_in_no_other_table(plan: Plan) -> None:
+    declined = Refusal("leaves_that_to_pay", "nothing is left to pay")
+    refusals = dict.fromkeys(("500004/pay", "C500005/cancel/500004"), declined)
+    pounds = replace(
+        RIGHT.money["GBP"],
+        orders_taken=2500,
+        payments_taken=2500,
+        orders_given=1000,
+        payments_given=1000,
+        other_refunds=0,
+    )
+    counts = {**RIGHT.states, "payments": {"captured": 1}, "refunds": {"succeeded": 1}}
+    report = make_report(plan, refusals, replace(RIGHT, money={"GBP": pounds}, states=counts))
+    assert [check for check in report.checks if not check.holds] == []
 
 
 def test_the_file_made_by_hand_meets_every_rule() -> None:

@@ -66,7 +66,13 @@ async def rows(url: str, *kinds: type) -> list[dict[str, Any]]:
 async def test_every_rule_is_met_and_the_report_adds_up(plan: Plan, database_url: str) -> None:
     report = await replay(plan, database_url)
     assert report.adds_up, report.checks
-    assert report.orders == {"cancelled": 1, "completed": 5, "returned": 1}
+    assert report.states == {
+        "orders": {"cancelled": 1, "completed": 5, "returned": 1},
+        "payments": {"captured": 7},
+        "shipments": {"delivered": 6},
+        "returns": {"refunded": 4},
+        "refunds": {"succeeded": 5},
+    }
     refused = [(each.reason.partition(":")[0], each.example) for each in report.buckets if each.outcome == "refused"]
     assert refused == [
         (
@@ -75,7 +81,7 @@ async def test_every_rule_is_met_and_the_report_adds_up(plan: Plan, database_url
         ),
         (
             "within_return_window",
-            "C500019/return/500018: completed 79 days ago; the return window is 30 days",
+            "C500019/request_return/500018: completed 79 days ago; the return window is 30 days",
         ),
     ]
     money = {(each.outcome, each.reason): str(each.amount) for each in report.buckets}
@@ -181,4 +187,4 @@ async def test_a_file_without_lines_leaves_nothing_to_do(tmp_path: Path, sqlite_
     path = tmp_path / "empty.csv"
     path.write_text(INVOICES.read_text().splitlines()[0] + "\n")
     report = await replay(plan_of(path, Settings()), sqlite_url)
-    assert (report.adds_up, report.buckets, report.orders) == (True, [], {})
+    assert (report.adds_up, report.buckets, report.states["orders"]) == (True, [], {})
