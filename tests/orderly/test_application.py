@@ -59,6 +59,7 @@ async def test_the_service_is_open_from_startup_to_shutdown(settings: Settings) 
     await life.task
 
 
+@pytest.mark.parametrize("migrated", [False])
 async def test_a_startup_that_fails_says_why(settings: Settings) -> None:
     life = Life(Application(settings))
     told = await life.ask("startup")

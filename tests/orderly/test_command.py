@@ -112,7 +112,7 @@ def test_a_refusal_says_which_guard_refused_why_and_what_would_do(command: Comma
         (["ORDER", "pay", "--as", "customer:ann", "--payload", "{"], 2, "--payload is not JSON"),
         (["ORDER", "pay", "--as", "customer:ann", "--payload", "[1]"], 2, "must be a JSON object"),
         (["ORDER", "pay", "--as", "customer:ann", "--payload", "@nofile"], 2, "'nofile' can't be read"),
-        (["ORDER", "pay", "--as", "customer:ann"], 2, "method: Field required"),
+        (["ORDER", "fail", "--as", "merchant:shop"], 2, "reason: Field required"),
     ],
 )
 def test_what_cannot_be_sent_is_said_plainly(

@@ -75,7 +75,7 @@ def test_overdue_timers_are_a_warning(command: Command, order: str, database_url
     moment = datetime.now(UTC) - timedelta(hours=1)
     spelled = moment.isoformat(" ").replace("+00:00", "") if database_url.startswith("sqlite") else moment
     change(database_url, "UPDATE timers SET due_at = :moment", moment=spelled)
-    assert found(command)["backlog"]["finding"] == "1 timers overdue"
+    assert found(command)["backlog"]["finding"] == "3 timers overdue"
 
 
 def test_parked_effects_are_a_warning(command: Command, order: str, database_url: str) -> None:

@@ -76,7 +76,8 @@ def test_what_a_request_asked_for_is_finished_on_sigterm(tmp_path: Path) -> None
 def effect_status(directory: Path, order: str) -> str:
     """Return how an order's effect stands. Asked of the file itself: a command takes longer than the effect."""
     with contextlib.closing(sqlite3.connect(directory / "orderly.db")) as connection:
-        (status,) = connection.execute("SELECT status FROM effects WHERE entity_id = ?", (order,)).fetchone()
+        of_payment = "SELECT e.status FROM effects e JOIN payments p ON p.id = e.entity_id WHERE p.order_id = ?"
+        (status,) = connection.execute(of_payment, (order,)).fetchone()
     return str(status)
 
 

@@ -16,7 +16,7 @@ def test_they_are_listed(command: Command, order: str) -> None:
     listed = command("timers", "list", "--machine", "order", "--entity", order)
     assert listed.exit_code == 0
     assert all(word in listed.stdout for word in (order, "abandon", "due_at"))
-    assert timers(command) == ["abandon"]
+    assert timers(command) == ["remind_of_basket", "remind_of_basket_again", "abandon"]
     assert timers(command, "--due-before", "2020-01-01") == []
 
 
@@ -40,7 +40,7 @@ def test_one_is_postponed(command: Command, order: str) -> None:
 def test_one_is_cancelled(command: Command, order: str) -> None:
     done = command("timers", "cancel", "orders", order, "abandon", *STEPPING_IN)
     assert done.exit_code == 0, done.output
-    assert timers(command) == []
+    assert "abandon" not in timers(command)
     again = command("timers", "cancel", "order", order, "abandon", *STEPPING_IN)
     assert again.exit_code == 1
     assert "there is no timer 'abandon'" in again.stderr

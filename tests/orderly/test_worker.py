@@ -12,7 +12,10 @@ from sqlalchemy.engine import make_url
 from api.transitions import WAIT_POLL
 from tests.orderly.programs import Server, orderly, running, until, working
 
-CLAIMED = "SELECT status, attempts, error FROM effects WHERE entity_id = $1 AND name = 'payments.charge'"
+CLAIMED = (
+    "SELECT e.status, e.attempts, e.error FROM effects e JOIN payments p ON p.id = e.entity_id "
+    "WHERE p.order_id = $1 AND e.name = 'payments.charge'"
+)
 END_OF_LEASE = "UPDATE effects SET due_at = now() WHERE status = 'running' RETURNING id"
 
 
