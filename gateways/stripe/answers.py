@@ -127,6 +127,17 @@ class Refund(BaseModel):
     amount: int = Field(ge=0)
     currency: str
     failure_reason: str | None = None
+    metadata: dict[str, str] | None = None
+
+
+class Refunds(BaseModel):
+    """The refunds of one payment, the newest first."""
+
+    data: list[Refund]
+
+    def made_for(self, effect: str) -> Refund | None:
+        """Return the one that was made for an effect, if there is one."""
+        return next((each for each in self.data if (each.metadata or {}).get("effect") == effect), None)
 
 
 class Problem(BaseModel):

@@ -17,7 +17,7 @@ from gateways.http import Deadline, HttpAnswer, HttpPeer
 from gateways.port import ActionRequired, Answer, Attempt, Done, Handlers, NoAnswer, Refused
 from gateways.quoting import quoted
 from gateways.stripe.amounts import in_minor_units, in_stripes_units
-from gateways.stripe.answers import Failure, Intent, Refund, failure_of
+from gateways.stripe.answers import Failure, Intent, Refund, Refunds, failure_of
 from gateways.stripe.declines import decline
 from gateways.stripe.settings import StripeSettings
 from statemachines.payments import (
@@ -279,13 +279,21 @@ class StripePayments:
                 raise _unexpected(found)
             case status if status != "succeeded" and not found.received:
                 raise _Refusal("nothing was taken")
-        form = {"payment_intent": asked.payment, "amount": str(amount), **_metadata(attempt, asked.order)}
-        refund = self._agreed(await self._post("/refunds", form, attempt.key, deadline), Refund)
+        refund = await self._made_before(attempt, asked, deadline)
+        if refund is None:
+            form = {"payment_intent": asked.payment, "amount": str(amount), **_metadata(attempt, asked.order)}
+            refund = self._agreed(await self._post("/refunds", form, attempt.key, deadline), Refund)
         if (refund.amount, refund.currency) != (amount, asked.currency.lower()):
             raise NoAnswer("answered about a refund of another amount")
         if refund.status in ("failed", "canceled"):
             raise _Refusal(f"the refund failed ({quoted(refund.failure_reason or refund.status)})")
         return refund  # one that is pending is on its way; a webhook tells if it does not arrive
+
+    async def _made_before(self, attempt: Attempt, asked: RefundArguments, deadline: Deadline) -> Refund | None:
+        """Return what an earlier attempt made: tried again by a person after a day, its key is known no longer."""
+        newest = {"payment_intent": asked.payment, "limit": "100"}
+        answer = await self._peer.request("GET", "/refunds", params=newest, timeout=deadline.left)
+        return self._agreed(answer, Refunds).made_for(attempt.key)
 
     async def _found(self, payment: str, deadline: Deadline) -> Intent:
         shown = {"expand[]": "latest_charge"} if self._in_pieces else None

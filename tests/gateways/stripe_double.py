@@ -63,6 +63,7 @@ class StripeDouble(Peer):
     taken: list[tuple[str, int, str]] = field(default_factory=list)
     """Payment, amount, currency: each time that money was really taken."""
     given_back: list[tuple[str, int]] = field(default_factory=list)
+    refunds: list[Json] = field(default_factory=list)
     faults: deque[Fault] = field(default_factory=deque)
     takes_in_pieces: bool = True
     """Whether cards let what is held be taken in several pieces."""
@@ -117,6 +118,10 @@ class StripeDouble(Peer):
                 intent = self._in(payment, *states)
                 intent |= {"status": "canceled", "amount_capturable": 0}
                 return self._shown(intent)
+            case "GET", ["refunds"]:
+                payment = dict(parse_qsl(asked.path.partition("?")[2]))["payment_intent"]
+                made = [each for each in reversed(self.refunds) if each["payment_intent"] == payment]
+                return self._shown({"object": "list", "data": made})
             case "POST", ["refunds"]:
                 return self._shown(self._refund(form))
         raise Refusal(404, message=f"Unrecognized request URL ({asked.method}: {asked.path}).")
@@ -143,7 +148,7 @@ class StripeDouble(Peer):
             "latest_charge": None,
             "currency": form["currency"],
             "capture_method": form["capture_method"],
-            "metadata": {name[9:-1]: value for name, value in form.items() if name.startswith("metadata[")},
+            "metadata": _metadata(form),
             "next_action": None,
             "last_payment_error": None,
         }
@@ -209,7 +214,10 @@ class StripeDouble(Peer):
             raise Refusal(400, message=message)
         self.given_back.append((intent["id"], amount))
         name = f"re_{len(self.given_back):04}"
-        return {"id": name, "status": "succeeded", "amount": amount, "currency": intent["currency"]}
+        made = {"id": name, "status": "succeeded", "amount": amount, "currency": intent["currency"]}
+        made |= {"payment_intent": intent["id"], "metadata": _metadata(form)}
+        self.refunds.append(made)
+        return made
 
     def _intent(self, payment: str) -> Json:
         if payment not in self.intents:
@@ -225,3 +233,7 @@ class StripeDouble(Peer):
 
     def _shown(self, thing: Json) -> Says:
         return Says(200, deepcopy(thing))
+
+
+def _metadata(form: dict[str, str]) -> Json:
+    return {name[9:-1]: value for name, value in form.items() if name.startswith("metadata[")}

@@ -342,6 +342,15 @@ async def test_takes_a_refund_that_is_on_its_way_for_done(shop: Shop) -> None:
     assert answer == Done({"amount": 1250, "currency": "EUR", "refund": "re_1"})
 
 
+async def test_does_not_refund_again_what_it_was_asked_for_long_ago(shop: Shop) -> None:
+    taken = await shop.payment(CHARGE)
+    first = await shop.ask(REFUND, "eff_2", payment=taken)
+    shop.stripe.kept.clear()  # Stripe forgets keys after a day
+    again = await shop.ask(REFUND, "eff_2", payment=taken)
+    assert (again, len(shop.stripe.given_back)) == (first, 1)
+    assert isinstance(await shop.ask(REFUND, "eff_3", payment=taken), Refused)
+
+
 async def test_says_why_a_refund_failed(shop: Shop) -> None:
     taken = await shop.payment(CHARGE)
     failed = {"id": "re_1", "status": "failed", "failure_reason": "expired_or_canceled_card"}
