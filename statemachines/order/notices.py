@@ -26,7 +26,7 @@ from statemachines.order.basket import changed_total, unavailable_worth
 from statemachines.order.events import Cancel, Edit, Fail, ReportUnavailable
 from statemachines.order.ledger import as_told
 from statemachines.order.model import Order, OrderLine, OrderPolicy
-from statemachines.payment.news import Authorized, Charged, Declined, PaymentDisputed, PaymentStuck
+from statemachines.payment.news import Authorized, Charged, Declined
 from statemachines.pieces import by_line
 from statemachines.product import Product
 from statemachines.refund.news import Refunded, RefundFailed, RefundReturned
@@ -168,21 +168,9 @@ def tell_refunded(order: Order, event: Refunded) -> Iterator[Command]:
 
 
 @asks(POST_MESSAGE)
-def alert_stuck(order: Order, event: PaymentStuck) -> Iterator[Command]:
-    """Ask somebody of the shop to ask the gateway."""
-    yield _alert(order, event.reason)
-
-
-@asks(POST_MESSAGE)
 def alert_wrong_payment(order: Order, event: Charged | Authorized) -> Iterator[Command]:
     """Ask somebody of the shop to settle money that was not asked for."""
     yield _alert(order, f"{money(event.amount, event.currency)} came that nobody waited for")
-
-
-@asks(POST_MESSAGE)
-def alert_dispute(order: Order, event: PaymentDisputed) -> Iterator[Command]:
-    """Ask somebody of the shop to answer the customer's bank."""
-    yield _alert(order, f"the customer's bank claims {money(event.amount, order.currency)} back: {event.reason}")
 
 
 @asks(POST_MESSAGE)

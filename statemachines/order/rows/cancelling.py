@@ -34,10 +34,8 @@ from statemachines.order.holding import settle_attention
 from statemachines.order.ledger import record
 from statemachines.order.notices import (
     alert_attention,
-    alert_dispute,
     alert_recall,
     alert_refund_failure,
-    alert_stuck,
     tell_cancelled,
     tell_refunded,
 )
@@ -108,9 +106,9 @@ CANCELLING = [
     Transition(Released,               "cancelling",         None,                       [],                                                   [record, go_on]),
     Transition(Refunded,               "cancelling",         None,                       [],                                                   [record, tell_refunded, go_on]),
     Transition(RefundSettled,          "cancelling",         None,                       [],                                                   [record, go_on]),
-    Transition(PaymentDisputed,        "cancelling",         None,                       [],                                                   [record, alert_dispute, go_on]),
+    Transition(PaymentDisputed,        "cancelling",         None,                       [],                                                   [record, go_on]),
     Transition(DisputeClosed,          ["cancelling", "cancelled"], None,                [],                                                   [record, free_refunds, give_back_late]),
-    Transition(PaymentStuck,           "cancelling",         "cancellation_failed",      [],                                                   [note_stuck, alert_stuck]),
+    Transition(PaymentStuck,           "cancelling",         "cancellation_failed",      [],                                                   [note_stuck]),
     Transition(RefundFailed,           "cancelling",         "cancellation_failed",      [],                                                   [record_refund_failure, alert_refund_failure]),
     Transition(RefundReturned,         "cancelling",         "cancellation_failed",      [],                                                   [record_refund_failure, alert_refund_failure]),
     Transition(RefundDropped,          "cancelling",         "cancellation_failed",      [],                                                   [record_dropped_refund, alert_attention]),

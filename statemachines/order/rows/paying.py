@@ -6,7 +6,6 @@ from statemachines.order.events import Cancel, Expire, Pay, Retry
 from statemachines.order.holding import note_review, settle_attention
 from statemachines.order.notices import (
     alert_review,
-    alert_stuck,
     alert_wrong_payment,
     confirm,
     tell_cancelled,
@@ -78,7 +77,7 @@ PAYING = [
     Transition(Declined,               "paying",             "pending",                  [tries_left],                                         [count_decline, tell_declined]),
     Transition(Declined,               "paying",             "failed",                   [],                                                   [count_decline, give_back_stock, tell_declined]),
     Transition(Declined,               ["pending", "failed"], None,                      [],                                                   [count_decline, tell_declined]),
-    Transition(PaymentStuck,           "paying",             "failed",                   [],                                                   [note_stuck, alert_stuck]),
+    Transition(PaymentStuck,           "paying",             "failed",                   [],                                                   [note_stuck]),
     # -- failed
     Transition(Charged,                "failed",             "fraud_hold",               [*COVERED, still_holds_stock, is_to_be_reviewed],     [*PAID, note_review, alert_review]),
     Transition(Charged,                "failed",             "processing",               [*COVERED, still_holds_stock],                        PAID),

@@ -5,9 +5,7 @@ from statemachines.order.events import Refund, RefundAgain, RequestReturn, Retur
 from statemachines.order.ledger import record
 from statemachines.order.notices import (
     alert_attention,
-    alert_dispute,
     alert_refund_failure,
-    alert_stuck,
     tell_refunded,
     tell_to_pay,
 )
@@ -71,10 +69,10 @@ SETTLING = [
     Transition(Released,               "processing",         "payment_due",              [],                                                   [note_lapse, alert_attention, tell_to_pay]),
     Transition(Released,               [*IN_WORK[1:], *OUT, *ARRIVED], None,             [],                                                   [note_lapse, alert_attention]),
     Transition(Released,               ["pending", "paying", "failed", "cancelled"], None, [],                                                 [record]),
-    Transition(PaymentStuck,           ["pending", "failed", *LATER, "cancellation_failed", "cancelled"], None, [],                            [note_stuck, alert_stuck]),
-    Transition(PaymentDisputed,        ["pending", "failed", *LATER, "cancellation_failed", "cancelled"], None, [],                            [record, note_dispute, alert_dispute]),
+    Transition(PaymentStuck,           ["pending", "failed", *LATER, "cancellation_failed", "cancelled"], None, [],                            [note_stuck]),
+    Transition(PaymentDisputed,        ["pending", "failed", *LATER, "cancellation_failed", "cancelled"], None, [],                            [record, note_dispute]),
     Transition(DisputeClosed,          ["pending", "paying", "failed", *LATER, "cancellation_failed"], None, [],                               [record, free_refunds]),
-    Transition(PaymentDisputed,        "paying",             None,                       [],                                                   [record, note_dispute, alert_dispute]),
+    Transition(PaymentDisputed,        "paying",             None,                       [],                                                   [record, note_dispute]),
     Transition(Refund,                 ["failed", *LATER],   None,                       GOOD_REFUND,                                          [ask_refund]),
     Transition(RefundAgain,            ["pending", "failed", *LATER], None,              [has_refund_due],                                     [try_refunds_again]),
     Transition(Refunded,               ["pending", "paying", "failed", *LATER, "cancelled"], None, [],                                         [record, tell_refunded]),
