@@ -61,8 +61,10 @@ def nothing_is_undone(order: Order) -> str | None:
     return "pieces or money were given back already"
 
 
-def step_is_finished(order: Order, event: Event) -> str | None:
-    """Hold if with these news the step that was being taken back is finished."""
+def step_is_finished(order: Order, event: Event, lines: list[OrderLine]) -> str | None:
+    """Hold if with these news the step that was being taken back is finished, and nothing is left to a person."""
+    if order.undoing == UndoShipping.event_name and any(line.delivered for line in lines):
+        return "something arrived; a person decides whether to go on"
     return None if next_step(as_told(order, event)).event_name != order.undoing else f"{order.undoing} is not finished"
 
 

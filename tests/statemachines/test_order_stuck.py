@@ -3,7 +3,7 @@
 import pytest
 
 from statemachines.declaration import Role
-from statemachines.order import Cancel, Fulfill, Resume, Retry, Ship
+from statemachines.order import Cancel, Fulfill, Refund, Resume, Retry, Ship
 from statemachines.order.events import CompensationOverdue
 from statemachines.payments import CAPTURE, REFUND
 from statemachines.refund.events import Retry as RetryRefund
@@ -66,6 +66,18 @@ def test_an_order_that_can_not_be_called_back_goes_on(store: Store):
     store.tell(store.last("shipment"), Deliver())
 
     assert order.state == "delivered"
+
+
+def test_news_of_money_do_not_decide_about_a_parcel_that_arrived(store: Store):
+    order = store.paid(MUG=2)
+    store.tell(order, Refund(amount=500, reason="a scratch"))
+    store.tell(on_the_way(store, order), Cancel())
+    store.not_called_back(order)
+    store.tell(store.last("shipment"), Deliver())
+
+    store.refunded(order)
+
+    assert (order.state, order.refunded, store.shelf()) == ("cancellation_failed", 500, (8, 0))
 
 
 def test_a_parcel_that_comes_back_after_all_lets_the_cancellation_go_on(store: Store):
