@@ -20,7 +20,7 @@ demo: $(RUN)  ## walk one order through its whole life, over HTTP, on a temporar
 	@$(BIN)/python -m orderly.demo
 
 test: $(DEV)  ## run every test, on SQLite and on a real PostgreSQL
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(DEV)  ## check formatting, style and types
 	$(BIN)/ruff format --check .
