@@ -29,7 +29,7 @@ from statemachines.order.model import Order, OrderLine, OrderPolicy
 from statemachines.payment.news import Authorized, Charged, Declined
 from statemachines.pieces import by_line
 from statemachines.product import Product
-from statemachines.refund.news import Refunded, RefundFailed, RefundReturned
+from statemachines.refund.news import Refunded
 from statemachines.shipment.news import RecallRefused
 from statemachines.values import money
 
@@ -183,12 +183,6 @@ def alert_review(order: Order) -> Iterator[Command]:
 def alert_failure(order: Order, event: Fail) -> Iterator[Command]:
     """Ask somebody of the shop to look at an order that can't be fulfilled."""
     yield _alert(order, event.reason)
-
-
-@asks(POST_MESSAGE)
-def alert_refund_failure(order: Order, event: RefundFailed | RefundReturned) -> Iterator[Command]:
-    """Ask somebody of the shop to look at a refund that the gateway refused."""
-    yield _alert(order, f"refund of {money(event.amount, order.currency)} failed: {event.reason}")
 
 
 @asks(POST_MESSAGE)

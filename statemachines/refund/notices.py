@@ -1,6 +1,6 @@
 """What people are told of a refund: the customer of a refusal by mail, the shop by chat of what waits for it.
 
-The order writes to the customer when money was given back, and posts to the chat what failed.
+The order writes to the customer when money was given back.
 """
 
 from collections.abc import Iterator
@@ -10,8 +10,8 @@ from statemachines.commands import Call, Command
 from statemachines.declaration import Actor, asks
 from statemachines.letters import RefundRefused
 from statemachines.messages import POST_MESSAGE, SEND_MAIL, PostMessage, mail
-from statemachines.payments import Refunded, RefundFailed
-from statemachines.refund.actions import CALLED_OFF, LOST, asked, second_gift, wrong_amount
+from statemachines.payments import Refunded, RefundFailed, RefundReturned
+from statemachines.refund.actions import CALLED_OFF, LOST, SILENCE, asked, second_gift, wrong_amount
 from statemachines.refund.events import Cancel, Refuse, Request
 from statemachines.refund.model import Refund
 from statemachines.values import money
@@ -69,13 +69,25 @@ def remind_of_dispute(refund: Refund) -> Iterator[Command]:
 
 
 @asks(POST_MESSAGE)
+def alert_failure(refund: Refund, event: RefundFailed | RefundReturned) -> Iterator[Command]:
+    """Ask somebody of the shop to look at money that is still owed, or owed again."""
+    yield _alert(refund, event.reason)
+
+
+@asks(POST_MESSAGE)
+def alert_silence(refund: Refund) -> Iterator[Command]:
+    """Ask somebody of the shop to look what the gateway did."""
+    yield _alert(refund, SILENCE)
+
+
+@asks(POST_MESSAGE)
 def alert_late_failure(refund: Refund, event: RefundFailed) -> Iterator[Command]:
     """Tell the shop that it may be tried again: the gateway says at last that it did not give it."""
     yield _alert(refund, f"it was not given: {event.reason}")
 
 
 @asks(POST_MESSAGE)
-def alert_late_amount(refund: Refund, event: Refunded) -> Iterator[Command]:
+def alert_wrong_amount(refund: Refund, event: Refunded) -> Iterator[Command]:
     """Ask somebody of the shop to look at another amount than was asked for."""
     yield _alert(refund, wrong_amount(refund, event))
 

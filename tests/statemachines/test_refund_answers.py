@@ -28,13 +28,14 @@ def test_what_the_gateway_refuses_is_still_owed():
     failed = desk.failed()
     assert (failed.state, failed.attention, failed.unanswered) == ("failed", "the card is closed", False)
     assert (amounts(desk), desk.heard("payment")) == ({"due": 1000}, ["refund_asked"])
+    assert desk.posts()[-1].endswith("needs attention: the card is closed")
 
 
 def test_the_shop_is_reminded_of_what_it_owes():
     desk = Desk()
     desk.failed()
     desk.wait(days=2)
-    assert [post.endswith("still not given back: the card is closed") for post in desk.posts()] == [True, True]
+    assert [post.endswith("still not given back: the card is closed") for post in desk.posts()] == [False, True, True]
 
 
 def test_what_failed_is_tried_again():

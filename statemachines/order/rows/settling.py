@@ -5,7 +5,6 @@ from statemachines.order.events import Refund, RefundAgain, RequestReturn, Retur
 from statemachines.order.ledger import record
 from statemachines.order.notices import (
     alert_attention,
-    alert_refund_failure,
     tell_refunded,
     tell_to_pay,
 )
@@ -74,10 +73,10 @@ SETTLING = [
     Transition(DisputeClosed,          ["pending", "paying", "failed", *LATER, "cancellation_failed"], None, [],                               [record, free_refunds]),
     Transition(PaymentDisputed,        "paying",             None,                       [],                                                   [record, note_dispute]),
     Transition(Refund,                 ["failed", *LATER],   None,                       GOOD_REFUND,                                          [ask_refund]),
-    Transition(RefundAgain,            ["pending", "failed", *LATER], None,              [has_refund_due],                                     [try_refunds_again]),
+    Transition(RefundAgain,            ["pending", "failed", *LATER, "cancelled"], None, [has_refund_due],                                     [try_refunds_again]),
     Transition(Refunded,               ["pending", "paying", "failed", *LATER, "cancelled"], None, [],                                         [record, tell_refunded]),
-    Transition(RefundFailed,           ["pending", "paying", "failed", *LATER, "cancelled"], None, [],                                         [record_refund_failure, alert_refund_failure]),
-    Transition(RefundReturned,         ["pending", "paying", "failed", *LATER, "cancelled"], None, [],                                         [record_refund_failure, alert_refund_failure]),
+    Transition(RefundFailed,           ["pending", "paying", "failed", *LATER, "cancelled"], None, [],                                         [record_refund_failure]),
+    Transition(RefundReturned,         ["pending", "paying", "failed", *LATER, "cancelled"], None, [],                                         [record_refund_failure]),
     Transition(RefundRetried,          ["pending", "paying", "failed", *LATER, *CALLED_OFF, "cancelled"], None, [],                            [record]),
     Transition(RefundSettled,          ["pending", "paying", "failed", *LATER, "cancelled"], None, [],                                         [record]),
     Transition(RefundDropped,          ["pending", "paying", "failed", *LATER, "cancelled"], None, [],                                         [record_dropped_refund]),
