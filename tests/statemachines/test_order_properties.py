@@ -39,6 +39,22 @@ def test_whatever_happens_money_and_pieces_stay_in_balance(random: Random):
         no_piece_is_lost_or_promised_twice(season.world)
 
 
+@given(st.randoms(use_true_random=True))
+@settings(max_examples=15, deadline=None)
+def test_whatever_happened_an_order_that_is_called_off_comes_to_its_end(random: Random):
+    season = Season(random)
+    for _ in range(STEPS):
+        note(season.step())
+
+    season.ends_well()
+
+    for order in season.store.orders:
+        assert order.state not in ("cancelling", "cancellation_failed")
+        if order.state == "cancelled":
+            an_order_knows_where_its_money_is(season.world, order)
+            assert (order.asked, order.authorized, order.refunding, order.refund_due) == (0, 0, 0, 0)
+
+
 def an_order_knows_where_its_money_is(world: World, order: Order) -> None:
     payments = [each for each in world.rows(Payment) if each.order_id == order.id]
     refunds = [each for each in world.rows(Refund) if each.order_id == order.id]

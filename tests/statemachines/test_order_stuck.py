@@ -6,7 +6,6 @@ from statemachines.declaration import Role
 from statemachines.order import Cancel, Fulfill, Refund, Resume, Retry, Ship
 from statemachines.order.events import CompensationOverdue
 from statemachines.payments import CAPTURE, REFUND
-from statemachines.refund.events import Retry as RetryRefund
 from statemachines.shipment.events import Cancel as CancelShipment
 from statemachines.shipment.events import Deliver, Lose, SendBack
 from tests.statemachines.store import Seen, Store
@@ -281,7 +280,7 @@ def test_a_refund_that_comes_back_after_the_order_was_called_off_is_tried_again(
 
     store.came_back(store.last("refund"))
     assert (order.refunded, order.refund_due) == (0, 2500)
-    store.tell(store.last("refund"), RetryRefund())
+    store.tell(order, RefundAgain())
     store.refunded(order)
 
     assert (order.state, order.refunded, order.refund_due) == ("cancelled", 2500, 0)
