@@ -23,6 +23,7 @@ from orderly.replay.plan import TICK, Plan, make_plan
 from orderly.replay.report import Report, make_report
 from orderly.replay.shop import as_replayed
 from orderly.replay.show import as_json, show
+from orderly.server import spare_the_collector
 from orderly.service import Service
 from orderly.settings import Settings
 from persistence.database import Database
@@ -49,6 +50,7 @@ def replay(
         reading = bar.add_task("reading", total=None)
         plan = plan_of(path, settings, tick)
         bar.remove_task(reading)
+        spare_the_collector()  # the plan is made of a million objects that stay
         replaying = bar.add_task("replaying", total=len(plan.steps))
         report = uvloop.run(
             run(plan, fingerprint(path), settings, lambda done, _total: bar.update(replaying, completed=done))

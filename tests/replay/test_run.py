@@ -1,6 +1,8 @@
 """The replay of the file made by hand, on each kind of database."""
 
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 from sqlalchemy import Connection, inspect, select
 
 from engine.envelope import Envelope
+from orderly.replay import children
 from orderly.replay.book import NotOurs
 from orderly.replay.lines import BadFile, CannotReplay
 from orderly.replay.plan import Plan
@@ -19,10 +22,17 @@ from persistence.database import Database
 from persistence.tables import TABLES, History
 from statemachines.declaration import Actor, Role
 from statemachines.order import Create, Order, OrderLine
+from statemachines.payment import Payment
 from statemachines.product import Product
+from statemachines.refund import Refund
+from statemachines.returns.model import ReturnCase, ReturnLine
+from statemachines.shipment import Shipment, ShipmentLine
 from statemachines.stock import Stock
 from tests.conftest import OpenService
 from tests.replay.shop import INVOICES
+
+CHILDREN = (Payment, Refund, Shipment, ShipmentLine, ReturnCase, ReturnLine)
+EVERYTHING = (Order, OrderLine, Product, Stock, History, *CHILDREN)
 
 
 class Stopped(Exception):
@@ -47,11 +57,11 @@ async def replay(plan: Plan, url: str, stop_at: int | None = None) -> Report:
 
 
 async def rows(url: str, *kinds: type) -> list[dict[str, Any]]:
-    """Return the rows of these tables; only the gateway's name for a payment is another each time."""
+    """Return the rows of these tables."""
 
     def read(connection: Connection) -> list[dict[str, Any]]:
         return [
-            {name: value for name, value in row.items() if name != "payment"}
+            dict(row)
             for kind in kinds
             for row in connection.execute(select(TABLES[kind]).order_by(*TABLES[kind].primary_key)).mappings()
         ]
@@ -61,6 +71,14 @@ async def rows(url: str, *kinds: type) -> list[dict[str, Any]]:
         return await database.read(read)
     finally:
         await database.close()
+
+
+async def outcome(url: str) -> list[Any]:
+    """Return all that a replay leads to; what the service and the gateway name is called otherwise each time."""
+    named = {"id", "payment", "payment_id", "shipment_id", "return_id", "return_case", "refund", "decided_at"}
+    belonging = await rows(url, *CHILDREN)
+    anonymous = [{name: value for name, value in row.items() if name not in named} for row in belonging]
+    return [*await rows(url, Order, OrderLine, Product, Stock), *sorted(anonymous, key=repr)]
 
 
 async def test_every_rule_is_met_and_the_report_adds_up(plan: Plan, database_url: str) -> None:
@@ -100,11 +118,34 @@ async def test_orders_live_at_the_moments_of_their_invoices(plan: Plan, sqlite_u
     assert orders["500018"]["completed_at"] == datetime(2010, 1, 30, 12, tzinfo=UTC)  # said the customer
 
 
+async def test_parcels_leave_and_arrive_at_the_moments_of_a_careful_shop(plan: Plan, sqlite_url: str) -> None:
+    await replay(plan, sqlite_url)
+    parcels = {row["called"]: row for row in await rows(sqlite_url, Shipment)}
+    followed, silent = parcels["500018"], parcels["500003"]
+    assert followed["tracking"] == "parcel-500018"
+    assert followed["sent_at"] == datetime(2010, 1, 26, 16, tzinfo=UTC)
+    assert followed["delivered_at"] == datetime(2010, 1, 28, 12, tzinfo=UTC)
+    assert silent["sent_at"] == datetime(2010, 1, 5, 16, tzinfo=UTC)
+    assert silent["delivered_at"] == datetime(2010, 1, 19, 16, tzinfo=UTC)  # with the order that completed by itself
+
+
+async def test_a_credit_note_is_a_return_that_was_looked_at_and_refunded_at_its_moment(
+    plan: Plan, sqlite_url: str
+) -> None:
+    await replay(plan, sqlite_url)
+    back = next(row for row in await rows(sqlite_url, ReturnCase) if row["reason"] == "credit note C500008")
+    looked_at = datetime(2010, 1, 20, 8, tzinfo=UTC)
+    assert (back["called"], back["state"], back["inspected_at"]) == ("500007", "refunded", looked_at)
+    assert (back["refund_amount"], back["refunded"]) == (170, 170)
+    refund = next(row for row in await rows(sqlite_url, Refund) if row["return_case"] == back["id"])
+    assert (refund["state"], refund["amount"], refund["currency"]) == ("succeeded", 170, "GBP")
+
+
 async def test_a_second_run_changes_nothing(plan: Plan, database_url: str) -> None:
     report = await replay(plan, database_url)
-    before = await rows(database_url, Order, OrderLine, Product, Stock, History)
+    before = await rows(database_url, *EVERYTHING)
     assert await replay(plan, database_url) == report
-    assert await rows(database_url, Order, OrderLine, Product, Stock, History) == before
+    assert await rows(database_url, *EVERYTHING) == before
 
 
 @pytest.mark.parametrize("stop_at", [0, 6, 7, 20, 30, 40, 46])
@@ -116,9 +157,33 @@ async def test_a_stopped_replay_goes_on_to_the_same_end(
     with pytest.raises(Stopped):
         await replay(plan, sqlite_url, stop_at)
     assert await replay(plan, sqlite_url) == report
-    assert await rows(sqlite_url, Order, OrderLine, Product, Stock) == await rows(
-        straight, Order, OrderLine, Product, Stock
-    )
+    assert await outcome(sqlite_url) == await outcome(straight)
+
+
+async def test_a_replay_stopped_before_it_asks_for_parcels_and_returns_comes_to_the_same_end(
+    plan: Plan, tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    straight = f"sqlite:///{tmp_path / 'straight.db'}"
+    report = await replay(plan, straight)
+    for at in (1, 2, 3, 4):
+        with monkeypatch.context() as patch:
+            patch.setattr(children, "find", stops(children.find, at))
+            with pytest.raises(Stopped):
+                await replay(plan, sqlite_url)
+    assert await replay(plan, sqlite_url) == report
+    assert await outcome(sqlite_url) == await outcome(straight)
+
+
+def stops(look: Callable[..., Any], at: int) -> Callable[..., Any]:
+    """Return a look that stops the replay when it is taken for the time number `at`."""
+    looks = count(1)
+
+    def look_or_stop(*arguments: Any, **named: Any) -> Any:
+        if next(looks) == at:
+            raise Stopped
+        return look(*arguments, **named)
+
+    return look_or_stop
 
 
 async def test_a_replay_stopped_after_every_window_comes_to_the_same_end(
@@ -129,6 +194,28 @@ async def test_a_replay_stopped_after_every_window_comes_to_the_same_end(
         with pytest.raises(Stopped):
             await replay(plan, database_url, stop_at)
     assert await replay(plan, database_url) == report
+
+
+@pytest.mark.parametrize(
+    "policies",
+    [
+        {"order": {"approval_above": 1, "review_above": 1, "take": "later"}},
+        {"refund": {"approval_above": 1}, "returns": {"approve_up_to": 1000}},
+        {"shipment": {"ask_carrier": True, "deliver_within": timedelta(hours=1)}},
+    ],
+)
+async def test_what_a_shop_leaves_to_people_does_not_hold_up_its_replay(
+    plan: Plan, sqlite_url: str, policies: dict[str, Any]
+) -> None:
+    report = await run(plan, "by hand", Settings(database_url=sqlite_url, **policies), lambda _done, _total: None)
+    assert report.adds_up, report.checks
+    assert report.states["orders"] == {"cancelled": 1, "completed": 5, "returned": 1}
+
+
+async def test_nobody_is_asked_to_look_at_anything(plan: Plan, sqlite_url: str) -> None:
+    await replay(plan, sqlite_url)
+    noted = [row["attention"] for row in await rows(sqlite_url, Order, Payment, Shipment, ReturnCase, Refund)]
+    assert set(noted) == {None}
 
 
 async def trade(open_service: OpenService, url: str) -> None:

@@ -1,6 +1,7 @@
 """A replay that is killed in the middle: python -m tests.replay.victim FILE URL WHERE N.
 
-It dies at the N-th payment that the gateway takes, of which nobody hears then, or after the N-th transaction.
+It dies at the N-th payment that the gateway takes or gives back, of which nobody hears then, or after the N-th
+transaction.
 """
 
 import os
@@ -31,8 +32,11 @@ def dies(method: Callable[..., Awaitable[Any]], at: int) -> Callable[..., Awaita
 
 if __name__ == "__main__":
     file, url, where, at = sys.argv[1:]
-    if where == "charge":
-        SandboxPayments.charge = dies(SandboxPayments.charge, int(at))  # type: ignore[method-assign]
-    else:
-        Database.write = dies(Database.write, int(at))  # type: ignore[method-assign]
+    match where:
+        case "charge":
+            SandboxPayments.charge = dies(SandboxPayments.charge, int(at))  # type: ignore[method-assign]
+        case "refund":
+            SandboxPayments.refund = dies(SandboxPayments.refund, int(at))  # type: ignore[method-assign]
+        case _:
+            Database.write = dies(Database.write, int(at))  # type: ignore[method-assign]
     replay(Path(file), Settings(database_url=url), progress=False)
