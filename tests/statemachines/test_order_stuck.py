@@ -3,7 +3,7 @@
 import pytest
 
 from statemachines.declaration import Role
-from statemachines.order import Cancel, Fulfill, RefundAgain, Resume, Retry, Ship
+from statemachines.order import Cancel, Fulfill, Refund, RefundAgain, Resume, Retry, Ship
 from statemachines.order.events import CompensationOverdue
 from statemachines.payments import CAPTURE, REFUND
 from statemachines.shipment.events import Cancel as CancelShipment
