@@ -9,14 +9,17 @@ import pytest
 from engine.envelope import Forbidden, NotFound, Rejected
 from engine.interventions import CancelEffect, CancelTimer, FireTimer, PostponeTimer, RetryEffect
 from gateways.port import NoAnswer
+from orderly.service import Service
 from statemachines.declaration import NEW, Actor, After, Event, Role, State, Transition
 from statemachines.machine import Machine
 from statemachines.product import Product
 from statemachines.registry import Registry
 from tests.conftest import NOON
+from tests.engine.shop import Shop
 from tests.engine.works import DROP, FETCH, Ask, AskInVain, Begin, Forget, Works, committed, job, until
 
-HOUR = timedelta(hours=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+ADA = Actor("ada", Role.ADMIN)
 MENDED = "their server is mended"
 
 
@@ -294,3 +297,44 @@ async def test_a_timer_that_is_about_to_fire_is_cancelled_or_fires(alarms: Works
     outcome, _ = await asyncio.gather(alarms.admin(cancel, "A", "alarm"), alarms.timers.run())
     rung = "ring" in await alarms.story("A", "alarm")
     assert rung == isinstance(outcome, Rejected)
+
+
+# -- in a whole shop -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("event", "abandoned"),
+    [
+        (FireTimer(timer="abandon", reason="the customer called"), [NOON]),
+        (PostponeTimer(timer="abandon", until=NOON + 30 * DAY, reason="the customer called"), [NOON + 30 * DAY]),
+        (CancelTimer(timer="abandon", reason="the customer called"), []),
+    ],
+)
+async def test_an_admin_decides_when_a_basket_is_abandoned_and_says_why(service: Service, event, abandoned) -> None:
+    shop = Shop(service)
+    await shop.sells("MUG")
+    order = await shop.draft(MUG=1)
+    committed(await shop.tell("order", order, event, ADA))
+    await service.advance(40 * DAY)
+    history = await shop.history("order", order)
+    (said,) = [record for record in history if record["event"] == event.event_name]
+    assert (said["actor"], said["reason"], said["at"]) == ("admin:ada", "the customer called", NOON)
+    assert [record["at"] for record in history if record["event"] == "abandon"] == abandoned
+
+
+@pytest.mark.parametrize(("event", "status", "attempts"), [(RetryEffect, "done", 2), (CancelEffect, "cancelled", 1)])
+async def test_an_admin_decides_whether_a_payment_is_tried_again_and_says_why(
+    service: Service, event, status, attempts
+) -> None:
+    shop = Shop(service)
+    await shop.sells("MUG")
+    await shop.paying("tok_fail_once", MUG=1)
+    await service.settle()
+    (asked,) = await shop.effects()
+    committed(await shop.tell(asked["machine"], asked["entity_id"], event(effect=asked["id"], reason=MENDED), ADA))
+    await service.advance(HOUR)
+    found = next(effect for effect in await shop.effects() if effect["id"] == asked["id"])
+    assert (asked["status"], found["status"], found["attempts"]) == ("pending", status, attempts)
+    history = await shop.history(asked["machine"], asked["entity_id"])
+    (said,) = [record for record in history if record["event"] == event.event_name]
+    assert (said["actor"], said["reason"], said["at"]) == ("admin:ada", MENDED, NOON)
