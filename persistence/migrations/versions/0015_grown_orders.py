@@ -108,7 +108,7 @@ PAYMENT = "'pay_' || substr(o.id, 5)"
 NAME = "coalesce(o.payment, 'unknown-' || o.id)"
 REFUND_COLUMNS = (
     "id, state, version, created_at, state_since, order_id, payment_id, payment, customer, email, amount, currency, "
-    "taken_at, requested_by, by_customer, owed, lines, attempts, unanswered, attention"
+    "taken_at, requested_by, by_customer, owed, lines, attempts, awaited, unanswered, attention"
 )
 
 MOVES = (
@@ -135,7 +135,7 @@ MOVES = (
     # The refunds that the gateway was asked for and has not answered, and those that it refused.
     f"INSERT INTO refunds ({REFUND_COLUMNS}) "
     f"SELECT 'rfd_' || substr(e.id, 5), 'processing', 0, e.created_at, e.created_at, o.id, {PAYMENT}, {NAME}, "
-    "o.customer, o.email, {amount}, o.currency, o.paid_at, 'system', {no}, {yes}, {no_lines}, 1, {no}, NULL "
+    "o.customer, o.email, {amount}, o.currency, o.paid_at, 'system', {no}, {yes}, {no_lines}, 1, 1, {no}, NULL "
     "FROM effects e JOIN orders o ON o.id = e.entity_id "
     "WHERE e.machine = 'order' AND e.name = 'payments.refund' AND e.status <> 'done'",
     "INSERT INTO timers (machine, entity_id, name, event, due_at, fired, cause) "
@@ -145,7 +145,7 @@ MOVES = (
     "WHERE machine = 'order' AND name = 'payments.refund' AND status <> 'done'",
     f"INSERT INTO refunds ({REFUND_COLUMNS}) "
     f"SELECT 'rfd_' || substr(o.id, 5), 'failed', 0, o.state_since, o.state_since, o.id, {PAYMENT}, {NAME}, "
-    "o.customer, o.email, o.refund_due, o.currency, o.paid_at, 'system', {no}, {yes}, {no_lines}, 1, {no}, "
+    "o.customer, o.email, o.refund_due, o.currency, o.paid_at, 'system', {no}, {yes}, {no_lines}, 1, 0, {no}, "
     "coalesce(o.attention, 'the gateway refused it') FROM orders o WHERE o.refund_due > 0",
     # What left the house before left it in one parcel.
     "UPDATE order_lines SET packed = quantity, shipped = quantity "
