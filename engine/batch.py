@@ -5,7 +5,7 @@ When a decision leads to entities not loaded yet (an event sent on, a new entity
 lacked is loaded for all at once, and the pass is made again: deciding costs microseconds and has no effects.
 """
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -124,6 +124,7 @@ class Batch:
     def _load(self, store: Store) -> None:
         """Load the papers that the envelopes carry, then their entities and what these need."""
         self._papers.load_before_entities(store)
+        self._find_parents(store)
         self._name_new_entities()
         self._find_needs()
         while self._rows.lacking:
@@ -132,6 +133,20 @@ class Batch:
         self._papers.load_timers(store)
         if self._earlier:
             self._committed_before = store.committed(self._earlier)
+
+    def _find_parents(self, store: Store) -> None:
+        """Note the entities that others belong to: an order's own events lock it before its payments, so all do."""
+        arrived: dict[type[Entity], set[str]] = defaultdict(set)
+        for envelope in self._envelopes:
+            if envelope.id is not None:
+                arrived[self._registry[envelope.machine].entity].add(envelope.id)
+        for entity, ids in list(arrived.items()):
+            for machine, id in store.subjects(entity, ids):  # noqa: A001
+                self._rows.lock(subject := self._registry[machine].entity, [id])
+                arrived[subject].add(id)
+        for entity, ids in arrived.items():
+            for parent, theirs in store.parents(entity, ids):
+                self._rows.lock(parent, theirs)
 
     def _name_new_entities(self) -> None:
         for envelope in self._envelopes:

@@ -14,7 +14,7 @@ from sqlmodel import SQLModel
 
 from engine.envelope import NotFound
 from persistence.bulk import Values
-from persistence.store import Changes, Store
+from persistence.store import POSITION, Changes, Store
 from persistence.tables import TABLES, hydrate
 from statemachines.declaration import NEW, Entity, Event, Load
 from statemachines.machine import Machine
@@ -79,7 +79,7 @@ class Rows:
 
     def fetch(self, store: Store) -> None:
         """Load what is lacking, table by table in one order for all processes, so that they rarely deadlock."""
-        order = sorted(self._lacking, key=lambda wanted: (TABLES[wanted[0]].name, wanted[1]))
+        order = sorted(self._lacking, key=lambda wanted: (POSITION[wanted[0]], wanted[1]))
         for row, column, lock in order:
             keys = self._lacking[row, column, lock]
             self._looked_up[row].add((column, lock))
@@ -100,6 +100,10 @@ class Rows:
             vars(known).update(values)
             self._original[id(known)] = values
         return known
+
+    def lock(self, entity: type[Entity], ids: Iterable[str]) -> None:
+        """Note entities to be locked whether or not a decision asks for them."""
+        self._lacking[entity, "id", True].update(ids)
 
     def expect_none(self, machine: Machine, id: str) -> None:  # noqa: A002
         """Note that there is no entity with this new id, so that none is looked for."""

@@ -43,3 +43,9 @@ def select_among(table: Table, column: str, *, lock: bool, sqlite: bool) -> Sele
     """Select the rows whose `column` is among the keys, in key order, locked until the commit if `lock`."""
     statement = select(table).where(among(table.c[column], "keys", sqlite=sqlite)).order_by(*table.primary_key.columns)
     return statement.with_for_update() if lock else statement
+
+
+@cache
+def columns_among(table: Table, columns: tuple[str, ...], *, sqlite: bool) -> Select[Any]:
+    """Select some columns of the rows whose id is among the keys."""
+    return select(*(table.c[name] for name in columns)).where(among(table.c.id, "keys", sqlite=sqlite))

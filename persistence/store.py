@@ -3,13 +3,15 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from sqlalchemy import Connection, Table, bindparam, select, update
 from sqlmodel import SQLModel
 
 from persistence.bulk import KEY, Values, bulk
-from persistence.statements import among, as_keys, select_among
+from persistence.statements import among, as_keys, columns_among, select_among
 from persistence.tables import TABLES, EffectRow, History, IdempotencyKeyRow, InboxRow, TimerRow
+from statemachines.declaration import Entity
 
 
 @dataclass(slots=True)
@@ -69,6 +71,25 @@ class Store:
         names = tuple(result.keys())
         return [dict(zip(names, values, strict=True)) for values in result]
 
+    def subjects(self, entity: type[Entity], ids: Iterable[str]) -> set[tuple[str, str]]:
+        """Return the machine and the id of what some entities are about; that never changes."""
+        columns = entity.subject_columns or ()
+        return {(row[0], row[1]) for row in self._columns(entity, columns, ids) if row[0] is not None}
+
+    def parents(self, child: type[Entity], ids: Iterable[str]) -> list[tuple[type[Entity], set[str]]]:
+        """Return the ids of the entities that some entities belong to; that never changes."""
+        parents = parents_of(child)
+        found = self._columns(child, tuple(parents), ids)
+        return [(parent, {row[at] for row in found}) for at, parent in enumerate(parents.values()) if found]
+
+    def _columns(self, row: type[SQLModel], columns: tuple[str, ...], ids: Iterable[str]) -> list[tuple[str, ...]]:
+        if not columns:
+            return []
+        statement = columns_among(TABLES[row], columns, sqlite=self._sqlite)
+        return [
+            tuple(each) for each in self._connection.execute(statement, {"keys": as_keys(ids, sqlite=self._sqlite)})
+        ]
+
     def idempotency_keys(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Values]:
         """Return those of the (scope, key) pairs that are taken."""
         wanted = set(keys)
@@ -90,9 +111,9 @@ class Store:
     def save(self, changes: Changes) -> None:
         """Write a batch. Parents are written before the rows that refer to them."""
         write = bulk(self._connection)
-        for row in sorted(changes.added, key=_POSITION.__getitem__):
+        for row in sorted(changes.added, key=POSITION.__getitem__):
             write.insert(TABLES[row], changes.added[row])
-        for (row, columns), values in sorted(changes.changed.items(), key=lambda item: _POSITION[item[0][0]]):
+        for (row, columns), values in sorted(changes.changed.items(), key=lambda item: POSITION[item[0][0]]):
             write.update(TABLES[row], columns, values)
         if changes.history:
             write.insert(TABLES[History], changes.history)
@@ -109,6 +130,18 @@ class Store:
             write.delete(TABLES[IdempotencyKeyRow], changes.keys_expired)
         if changes.keys:
             write.insert(TABLES[IdempotencyKeyRow], changes.keys)
+
+
+@cache
+def parents_of(child: type[Entity]) -> dict[str, type[Entity]]:
+    """Return what an entity belongs to: the columns that refer to other entities, each with the entities' class."""
+    entities = {TABLES[row].c.id: row for row in TABLES if issubclass(row, Entity)}
+    return {
+        column.name: entities[key.column]
+        for column in TABLES[child].c
+        for key in column.foreign_keys
+        if key.column in entities
+    }
 
 
 _effects = TABLES[EffectRow]
@@ -132,4 +165,5 @@ def _depth(table: Table) -> int:
     return max((1 + _depth(key.column.table) for key in table.foreign_keys), default=0)
 
 
-_POSITION = {row: position for position, row in enumerate(sorted(TABLES, key=lambda row: _depth(TABLES[row])))}
+POSITION = {row: position for position, row in enumerate(sorted(TABLES, key=lambda row: _depth(TABLES[row])))}
+"""The one order in which rows are locked and written: parents before the rows that refer to them."""

@@ -59,6 +59,9 @@ class Entity(SQLModel):
     search_columns: ClassVar[tuple[str, ...]] = ()
     """The columns whose beginnings a text search looks at."""
 
+    subject_columns: ClassVar[tuple[str, str] | None] = None
+    """The columns that name the machine and the id of the entity it is about, if that may be one of any machine."""
+
     id: str = Field(default="", primary_key=True)
     state: str = ""
     version: int = 0

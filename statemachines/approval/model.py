@@ -42,6 +42,7 @@ class Approval(Entity):
     )
     owner_column: ClassVar[str | None] = "requested_by"
     search_columns: ClassVar[tuple[str, ...]] = ("id", "reference")
+    subject_columns: ClassVar[tuple[str, str] | None] = ("machine", "reference")
 
     kind: str = Field(default="", max_length=50, description="what sort of thing is to be approved")
     reference: str = Field(default="", max_length=100, description="which one: an entity's id, or the requester's name")
