@@ -18,6 +18,7 @@ from statemachines.order import Cancel as CancelOrder
 from statemachines.order import Pay, RefundAgain
 from statemachines.order.events import Refund as AskBack
 from statemachines.payment.events import Dispute, DisputeLost, DisputeWon
+from statemachines.payments import REFUND
 from statemachines.pieces import Pieces
 from statemachines.refund import Accept, Cancel, Clarify, Refund, Refuse, Retry, Settle
 from tests.conftest import OpenService
@@ -65,8 +66,9 @@ class Counter:
         return refund
 
     async def effect(self, refund: str) -> str:
-        """Return the id of the newest call that a refund asked for."""
-        return [str(each["id"]) for each in await self.shop.effects() if each["entity_id"] == refund][-1]
+        """Return the id of the newest call by which a refund asked the gateway."""
+        calls = [each for each in await self.shop.effects() if each["name"] == REFUND.name]
+        return [str(each["id"]) for each in calls if each["entity_id"] == refund][-1]
 
     async def tell(self, refund: str, event: Event, by: Actor = MERCHANT) -> Outcome:
         return await self.shop.tell("refund", refund, event, by)
