@@ -1,7 +1,8 @@
 """Outbound calls: from the row that asks for one, through HTTP, to the commit of what came of it.
 
-The call is a charge by the Stripe gateway, the peer a process that answers at once, the outcome the transition
-`charged`. It is compared with plain transitions over HTTP, made in the same run by as many processes.
+The call is a payment's charge by the Stripe gateway, the peer a process that answers at once. Its outcome, `charged`,
+moves two entities: the payment, and the order that it tells, which takes its pieces out of the stock. It is compared
+with plain transitions over HTTP, made in the same run by as many processes.
 """
 
 import asyncio
@@ -74,7 +75,8 @@ async def _charge(database: Database, numbers: range) -> float:
 
 def _first_and_last(connection: Connection) -> Values:
     table = TABLES[History]
-    newest = select(table.c.at).where(table.c.event == "charged").order_by(table.c.seq.desc()).limit(CHARGES).subquery()
+    charged = select(table.c.at).where(table.c.machine == "payment", table.c.event == "charged")
+    newest = charged.order_by(table.c.seq.desc()).limit(CHARGES).subquery()
     return tuple(connection.execute(select(func.min(newest.c.at), func.max(newest.c.at))).one())  # type: ignore[return-value]
 
 
@@ -89,14 +91,19 @@ def forget_effects(connection: Connection) -> None:
 
 
 def _charge_row(number: int) -> Values:
-    order = stage.order_id(number)
+    payment = stage.payment_id(number)
     return {
         "id": f"eff_{number:026}",
-        "machine": "order",
-        "entity_id": order,
+        "machine": "payment",
+        "entity_id": payment,
         "name": CHARGE.name,
         "destination": CHARGE.destination,
-        "arguments": {"amount": 1250, "currency": "EUR", "method": "pm_card_visa", "order": order},
+        "arguments": {
+            "amount": stage.PRICE,
+            "currency": "EUR",
+            "method": "pm_card_visa",
+            "order": stage.order_id(number),
+        },
         "status": "pending",
         "attempts": 0,
         "lost": 0,
@@ -104,7 +111,7 @@ def _charge_row(number: int) -> Values:
         "due_at": stage.NOW,
         "outcome": None,
         "error": None,
-        "cause": f"evt_{order[4:]}_2",
+        "cause": f"evt_{payment}_1",
         "created_at": stage.NOW,
         "retrying_since": stage.NOW + timedelta(minutes=30),
         "finished_at": None,

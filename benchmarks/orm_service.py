@@ -29,13 +29,23 @@ from persistence.database import POSTGRESQL_SETTINGS
 from persistence.tables import ApiKeyRow, EffectRow, History, IdempotencyKeyRow, TimerRow, table_of
 from statemachines.ids import new_id
 from statemachines.order import Order, Pay
+from statemachines.payment import Payment
 
 
 class OrmOrder:
     """An order as the ORM sees it."""
 
 
+class OrmPayment:
+    """A payment as the ORM sees it."""
+
+    def __init__(self, **columns: object) -> None:
+        for name, value in columns.items():
+            setattr(self, name, value)
+
+
 registry().map_imperatively(OrmOrder, table_of(Order))
+registry().map_imperatively(OrmPayment, table_of(Payment))
 
 random = Random()
 known_keys: dict[str, ApiKeyRow] = {}
@@ -74,7 +84,7 @@ async def _principal(request: Request[Any, Any, Any], session: AsyncSession) -> 
 
 @post("/orders/{order_id:str}/pay", status_code=200)
 async def pay(request: Request[Any, Any, Any], order_id: str, data: Pay) -> Response[Any]:
-    """Ask the gateway for the order's total."""
+    """Begin a payment of the order's total, and ask the gateway for it."""
     async with request.app.state.sessions() as session:
         actor = await _principal(request, session)
         now, event_id = datetime.now(UTC), new_id("evt", datetime.now(UTC), random)
@@ -87,7 +97,11 @@ async def pay(request: Request[Any, Any, Any], order_id: str, data: Pay) -> Resp
         order: Any = found.one_or_none()
         if order is None:
             raise NotFoundException
-        order.state, order.version, order.state_since, order.payment_asked = "paying", order.version + 1, now, True
+        order.state, order.version, order.state_since, order.asked = "paying", order.version + 1, now, order.total
+        payment = _payment(order, data, now)
+        session.add(payment)
+        begun = {**data.model_dump(), "order": order_id, "customer": order.customer, "amount": order.total}
+        begin_id = new_id("evt", now, random)
         session.add(
             History(
                 event_id=event_id,
@@ -99,7 +113,24 @@ async def pay(request: Request[Any, Any, Any], order_id: str, data: Pay) -> Resp
                 source="pending",
                 target="paying",
                 actor=actor,
+                cause=new_id("req", now, random),
                 payload=data.model_dump(),
+                at=now,
+            )
+        )
+        session.add(
+            History(
+                event_id=begin_id,
+                machine="payment",
+                entity_id=payment.id,
+                version=1,
+                event="begin",
+                commit_order=0,
+                source="(new)",
+                target="capturing",
+                actor="system:system",
+                cause=event_id,
+                payload={**begun, "currency": order.currency, "take": "now", "email": order.email, "called": None},
                 at=now,
             )
         )
@@ -107,13 +138,13 @@ async def pay(request: Request[Any, Any, Any], order_id: str, data: Pay) -> Resp
         session.add(
             EffectRow(
                 id=new_id("eff", now, random),
-                machine="order",
-                entity_id=order_id,
+                machine="payment",
+                entity_id=payment.id,
                 name="payments.charge",
                 destination="payments",
                 arguments=arguments,
                 due_at=now,
-                cause=event_id,
+                cause=begin_id,
                 created_at=now,
                 status="pending",
                 attempts=0,
@@ -127,16 +158,28 @@ async def pay(request: Request[Any, Any, Any], order_id: str, data: Pay) -> Resp
             await session.delete(old_timer)
         session.add(
             TimerRow(
-                machine="order",
-                entity_id=order_id,
+                machine="payment",
+                entity_id=payment.id,
                 name="unanswered",
                 event="unanswered",
                 due_at=now + timedelta(days=1),
                 fired=0,
-                cause=event_id,
+                cause=begin_id,
             )
         )
-        answer = {column.name: getattr(order, column.name) for column in table_of(Order).columns}
+        answer = {
+            "kind": "Committed",
+            "machine": "order",
+            "id": order_id,
+            "event_id": event_id,
+            "event": "pay",
+            "source": "pending",
+            "state": order.state,
+            "version": order.version,
+            "at": now,
+            "entity": {column.name: getattr(order, column.name) for column in table_of(Order).columns},
+            "replayed": False,
+        }
         session.add(
             IdempotencyKeyRow(
                 scope=actor, key=key, fingerprint=fingerprint, outcome=answer, expires_at=now + timedelta(days=7)
@@ -144,6 +187,26 @@ async def pay(request: Request[Any, Any, Any], order_id: str, data: Pay) -> Resp
         )
         await session.commit()
     return Response(answer)
+
+
+def _payment(order: Any, data: Pay, now: datetime) -> Any:
+    """Return a new payment of all that the order costs."""
+    new = Payment(
+        id=new_id("pay", now, random),
+        state="capturing",
+        version=1,
+        created_at=now,
+        state_since=now,
+        order_id=order.id,
+        customer=order.customer,
+        email=order.email,
+        currency=order.currency,
+        amount=order.total,
+        method=data.method,
+        payment_asked=True,
+        asked=order.total,
+    )
+    return OrmPayment(**new.model_dump())
 
 
 @get("/health/ready")

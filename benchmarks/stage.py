@@ -22,8 +22,9 @@ from persistence import schema
 from persistence.bulk import Values
 from persistence.database import Database
 from persistence.store import Changes, Store
-from statemachines.declaration import Actor, Role
+from statemachines.declaration import NEW, Actor, Role
 from statemachines.order import Order, OrderLine
+from statemachines.payment import Payment
 from statemachines.product import Product
 from statemachines.stock import Stock
 
@@ -32,6 +33,12 @@ CHUNK = 5_000
 NOW = datetime.now(UTC)
 SHOP = Actor("bench", Role.MERCHANT)
 PEPPER = "benchmark"
+PRICE = 1250
+"""What each product costs, and so what each order of one piece does."""
+
+VERSIONS = {"draft": 1, "pending": 2}
+PAID_WITH = {"paying": "capturing", "completed": "captured"}
+"""The states of orders that have a payment, with the payment's."""
 
 
 @dataclass(slots=True)
@@ -54,6 +61,11 @@ def order_id(number: int) -> str:
     return f"ord_{number:026}"
 
 
+def payment_id(number: int) -> str:
+    """Return the id of the payment of the nth seeded order."""
+    return f"pay_{number:026}"
+
+
 def sku(number: int) -> str:
     """Return the nth seeded SKU."""
     return f"SKU-{number:07}"
@@ -67,7 +79,7 @@ def product_rows(numbers: Sequence[int], on_hand: int) -> Changes:
     """Return products with so many pieces in stock each."""
     changes = Changes()
     for number in numbers:
-        product = _entity(id=sku(number), state="active", name="Mug", price=1250, currency="EUR")
+        product = _entity(id=sku(number), state="active", name="Mug", price=PRICE, currency="EUR")
         changes.added[Product].append(product)
         blank = Stock(id=sku(number), state="stocked", sku=sku(number))
         counts = blank.counted(on_hand=on_hand, reserved=0, reorder_level=0)
@@ -77,41 +89,79 @@ def product_rows(numbers: Sequence[int], on_hand: int) -> Changes:
 
 
 def order_rows(numbers: Sequence[int], state: str, skus: Sequence[str]) -> Changes:
-    """Return orders in `state`, each with one line, its history and, while it is pending, its timer."""
+    """Return orders in `state`, each with one line, and what there is by then: history, its timer, its payment."""
     changes = Changes()
     for number, product in zip(numbers, skus, strict=True):
         identity = order_id(number)
         changes.added[Order].append(_order(identity, state))
-        line = {"order_id": identity, "number": 1, "sku": product, "quantity": 1, "unit_price": 1250, "returned": 0}
-        changes.added[OrderLine].append(line)
-        changes.history.extend(_history(identity, version) for version in (1, 2))
+        changes.added[OrderLine].append(_line(identity, product, state))
+        changes.history.append(_history("order", identity, 1, "create", NEW, "draft"))
+        if state != "draft":
+            changes.history.append(_history("order", identity, 2, "submit", "draft", "pending"))
         if state == "pending":
-            timer = {"machine": "order", "entity_id": identity, "name": "expire", "event": "expire", "fired": 0}
-            changes.timers_set.append({**timer, "due_at": NOW + timedelta(days=1), "cause": "benchmark"})
+            changes.timers_set.append(_timer("order", identity, "expire"))
+        if state in PAID_WITH:
+            payment = payment_id(number)
+            changes.added[Payment].append(_payment(payment, identity, state))
+            changes.history.append(_history("order", identity, 3, "pay", "pending", "paying"))
+            changes.history.append(_history("payment", payment, 1, "begin", NEW, "capturing"))
+        if state == "paying":
+            changes.timers_set.append(_timer("payment", payment, "unanswered"))
     return changes
 
 
 def _order(identity: str, state: str) -> Values:
-    blank = Order.model_construct(id=identity).model_dump()
+    money: dict[str, Values] = {
+        "paying": {"asked": PRICE},
+        "completed": {"paid": PRICE, "paid_at": NOW, "completed_at": NOW},
+    }
     return {
-        **blank,
-        **_entity(id=identity, state=state, customer=f"customer-{identity[-3:]}", currency="EUR"),
-        "version": 2,
-        "total": 1250,
-        "stock_held": "nothing" if state == "draft" else "reserved",
-        "payment_asked": state == "paying",
+        **Order.model_construct(id=identity).model_dump(),
+        **_entity(id=identity, state=state, customer=_customer(identity), currency="EUR", total=PRICE),
+        "version": VERSIONS.get(state, 3),
+        "stock_held": {"draft": "nothing", "completed": "taken"}.get(state, "reserved"),
+        **money.get(state, {}),
     }
 
 
-def _history(identity: str, version: int) -> Values:
+def _line(order: str, product: str, state: str) -> Values:
+    blank = OrderLine(order_id=order, number=1, sku=product, name="Mug", quantity=1, unit_price=PRICE)
+    gone = ("packed", "shipped", "delivered") if state == "completed" else ()
+    return {**blank.model_dump(), **dict.fromkeys(gone, 1)}
+
+
+def _payment(identity: str, order: str, state: str) -> Values:
+    where: dict[str, Values] = {
+        "paying": {"asked": PRICE, "payment_asked": True},
+        "completed": {"captured": PRICE, "taken_at": NOW, "payment": f"pi_{identity}"},
+    }
     return {
-        "event_id": f"evt_{identity[4:]}_{version}",
-        "machine": "order",
+        **Payment.model_construct(id=identity).model_dump(),
+        **_entity(id=identity, state=PAID_WITH[state], order_id=order, customer=_customer(order), currency="EUR"),
+        "amount": PRICE,
+        "method": "tok_approve",
+        **where[state],
+    }
+
+
+def _customer(order: str) -> str:
+    return f"customer-{order[-3:]}"
+
+
+def _timer(machine: str, identity: str, name: str) -> Values:
+    timer = {"machine": machine, "entity_id": identity, "name": name, "event": name, "fired": 0}
+    return {**timer, "due_at": NOW + timedelta(days=1), "cause": "benchmark"}
+
+
+def _history(machine: str, identity: str, version: int, event_name: str, source: str, target: str) -> Values:
+    return {
+        "event_id": f"evt_{identity}_{version}",
+        "machine": machine,
         "entity_id": identity,
         "version": version,
-        "event": "create" if version == 1 else "submit",
-        "source": "(new)" if version == 1 else "draft",
-        "target": "draft" if version == 1 else "pending",
+        "event": event_name,
+        "source": source,
+        "target": target,
         "actor": str(SHOP),
         "cause": None,
         "reason": None,

@@ -1,7 +1,8 @@
 """From HTTP to the durable commit, against the same row changes made bare, and against an ORM session for each request.
 
-The transition is `pay`: one entity updated, one row of history, one effect, one timer cleared and one set, one
-idempotency key looked up and kept, one caller authenticated.
+The transition is `pay`, which begins a payment: one order updated, one payment inserted, a row of history for each, one
+effect asked for by the payment, one timer cleared (the order's) and one set (the payment's), one idempotency key looked
+up and kept, one caller authenticated.
 """
 
 from collections.abc import Iterator
