@@ -6,6 +6,7 @@ from statemachines.declaration import Role
 from statemachines.letters import OrderCancelled
 from statemachines.order import Cancel, Edit, Hold, Pay, Refund, Reorder, ReportUnavailable, Ship, Submit, Suspect
 from statemachines.order.events import Undone, UndoPayment, UndoReservation, UndoShipping, UndoTaking
+from statemachines.payment.events import DisputeWon
 from statemachines.payments import CHARGE, REFUND, VOID, CustomerActionRequired
 from statemachines.shipment.events import Deliver, SendBack
 from tests.statemachines.shop import ANNA, BEN
@@ -140,6 +141,29 @@ def test_a_customer_does_not_cancel_once_money_was_taken(store: Store):
     store.charged(order)
 
     assert store.why(order, Cancel(), ANNA) == "the order is paid; ask the merchant to cancel it"
+
+
+def test_a_customer_cancels_while_money_is_only_held(store: Store):
+    order = store.pending(MUG=2)
+    store.tell(order, pay(1000, "later"), ANNA)
+    store.authorized(order)
+    assert (order.state, order.authorized) == ("pending", 1000)
+
+    store.tell(order, Cancel(), ANNA)
+    store.voided(order)
+
+    assert (order.state, order.authorized) == ("cancelled", 0)
+
+
+def test_nobody_is_asked_to_confirm_a_payment_of_an_order_that_is_called_off(store: Store):
+    order = store.paying(MUG=2)
+    store.tell(order, Cancel(), ANNA)
+
+    store.answer(order, CHARGE, lambda _: CustomerActionRequired(payment="pi_1", url="https://bank.example/3ds"))
+    assert (order.state, order.payment_url, order.attention) == ("cancelling", None, None)
+    store.voided(order)
+
+    assert order.state == "cancelled"
 
 
 # -- once it is paid
@@ -294,6 +318,34 @@ def test_what_has_arrived_is_not_called_off(store: Store):
 
 def test_a_delivered_order_is_not_called_off(store: Store):
     assert store.why(store.delivered(MUG=2), Cancel()).startswith("order in state 'delivered' takes no 'cancel'")
+
+
+def test_money_that_the_bank_claims_while_a_parcel_comes_back_is_not_given_back_too(store: Store):
+    order = on_the_way(store, store.paid(MUG=2))
+    store.tell(order, Cancel())
+    store.called_back(order)
+
+    store.claims(store.last("payment"), 2500)
+    assert (order.state, order.undoing, order.charged_back) == ("cancelling", "undo_shipping", 2500)
+    store.tell(store.last("shipment"), SendBack())
+
+    assert (order.state, store.asked_of(REFUND), store.shelf()) == ("cancelled", [], (10, 0))
+
+
+def test_money_that_is_won_back_while_the_order_is_called_off_is_given_back(store: Store):
+    order = store.pending(MUG=2)
+    for amount in (1000, 1500):
+        store.tell(order, pay(amount), ANNA)
+        store.charged(order)
+    store.claims(store.last("payment"), 1500)
+    store.tell(order, Cancel())
+    assert order.refunding == 1000
+
+    store.system(store.last("payment"), DisputeWon(dispute="du_1", amount=1500, currency="EUR"))
+    store.refunded(order)
+    store.refunded(order)
+
+    assert (order.state, order.charged_back, order.refunded) == ("cancelled", 0, 2500)
 
 
 # -- once it is called off

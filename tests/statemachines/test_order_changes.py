@@ -210,3 +210,27 @@ def test_what_is_not_paid_in_time_is_for_a_person_to_settle(store: Store):
         "on_hold",
         "40.00 EUR were not paid in time; resume, edit or cancel the order",
     )
+
+
+def test_what_is_declined_for_a_change_that_was_taken_back_is_not_missed(store: Store):
+    order = store.paid(MUG=2)
+    store.tell(order, add(POT=1), ANNA)
+    store.tell(order, Pay(method="tok_approve"), ANNA)
+    store.tell(order, remove(2, 1), ANNA)
+
+    store.declined(order)
+
+    assert (order.state, order.asked, order.payment_tries) == ("processing", 0, 0)
+
+
+def test_an_extra_payment_that_is_declined_may_be_tried_again(store: Store):
+    order = store.paid(MUG=2)
+    store.tell(order, add(POT=1), ANNA)
+    store.tell(order, Pay(method="tok_decline"), ANNA)
+
+    store.declined(order)
+    assert (order.state, order.asked, order.attention) == ("payment_due", 0, "declined: no funds")
+    store.tell(order, Pay(method="tok_approve"), ANNA)
+    store.charged(order)
+
+    assert (order.state, order.paid) == ("processing", 6500)

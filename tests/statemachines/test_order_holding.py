@@ -152,6 +152,17 @@ def test_an_order_whose_money_lapsed_meanwhile_is_to_be_paid_before_it_goes_on()
     assert order.state == "processing"
 
 
+def test_money_that_is_held_late_is_looked_at_too():
+    store = reviewed(0)
+    order = store.pending(MUG=2)
+    store.tell(order, pay(take="later"), ANNA)
+    store.wait(hours=24)
+
+    store.authorized(order)
+
+    assert order.state == "fraud_hold"
+
+
 # -- failed
 
 

@@ -181,3 +181,23 @@ def test_what_is_held_too_late_is_not_counted_on(store: Store):
     store.authorized(order)
 
     assert (payment.state, order.state, order.stock_held) == ("voiding", "pending", "reserved")
+
+
+def test_another_amount_that_is_held_is_for_a_person_to_settle(store: Store):
+    order = store.pending(MUG=2)
+    store.tell(order, pay(take="later"), ANNA)
+
+    store.authorized(order, 2499)
+
+    assert (order.state, order.authorized, order.attention) == ("failed", 2499, "24.99 EUR taken, 25.00 EUR asked")
+
+
+def test_money_that_is_held_late_takes_a_failed_order_up_again(store: Store):
+    order = store.pending(MUG=2)
+    store.tell(order, pay(take="later"), ANNA)
+    store.wait(hours=24)
+    assert order.state == "failed"
+
+    store.authorized(order)
+
+    assert (order.state, order.authorized, order.stock_held) == ("processing", 2500, "taken")

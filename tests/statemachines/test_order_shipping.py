@@ -255,6 +255,17 @@ def test_a_parcel_that_leaves_while_the_order_is_on_hold_is_counted(store: Store
     assert order.state == "fulfilled"
 
 
+def test_an_order_of_which_a_part_left_while_it_was_on_hold_goes_on(store: Store):
+    order = store.paid(MUG=2, POT=1)
+    first, _ = store.in_two_parcels(order)
+    store.tell(order, Hold(reason="wait"))
+    store.dispatch(first)
+
+    store.tell(order, Resume())
+
+    assert order.state == "partially_shipped"
+
+
 # -- who may ask
 
 

@@ -241,6 +241,30 @@ def test_a_parcel_that_is_called_off_by_hand_lets_the_cancellation_go_on(store: 
     assert (order.state, store.shelf()) == ("cancelled", (10, 0))
 
 
+def test_a_refusal_that_comes_after_the_order_went_on_changes_nothing(store: Store):
+    order = on_the_way(store, store.paid(MUG=2))
+    store.tell(order, Cancel())
+    store.wait(days=3)
+    store.tell(order, Resume())
+    before = (order.state, order.parcels)
+
+    store.not_called_back(order)
+
+    assert (order.state, order.parcels) == before == ("fulfilled", 1)
+
+
+def test_a_lost_parcel_that_arrives_after_the_order_was_called_off_is_noted(store: Store):
+    order = on_the_way(store, store.paid(MUG=2))
+    store.tell(order, Cancel())
+    store.tell(store.last("shipment"), Lose())
+    store.refunded(order)
+    assert order.state == "cancelled"
+
+    store.tell(store.last("shipment"), Deliver())
+
+    assert (order.state, store.counted(order, "delivered"), store.counted(order, "lost")) == ("cancelled", [2], [0])
+
+
 # -- it takes too long
 
 

@@ -228,3 +228,28 @@ def test_a_refund_that_waits_for_a_dispute_and_is_dropped_is_for_a_person_to_set
     store.tell(store.last("refund"), CancelRefund(reason="the bank gives it back"))
 
     assert (order.state, order.refunding) == ("cancellation_failed", 1000)
+
+
+def test_a_payment_that_is_declined_late_ends_the_cancellation(store: Store):
+    order = store.paying(MUG=2)
+    store.tell(order, Cancel(), ANNA)
+    store.wait(hours=24)
+    assert order.state == "cancellation_failed"
+
+    store.declined(order)
+
+    assert (order.state, order.asked, store.shelf()) == ("cancelled", 0, (10, 0))
+
+
+def test_money_that_is_held_late_is_let_go_and_ends_the_cancellation(store: Store):
+    order = store.pending(MUG=2)
+    store.tell(order, pay(take="later"), ANNA)
+    store.tell(order, Cancel(), ANNA)
+    store.wait(hours=24)
+    assert order.state == "cancellation_failed"
+
+    store.authorized(order)
+    assert (order.state, order.authorized) == ("cancellation_failed", 2500)
+    store.voided(order)
+
+    assert (order.state, order.authorized, store.shelf()) == ("cancelled", 0, (10, 0))
