@@ -105,6 +105,7 @@ class Shop:
         return await self._all(TimerRow)
 
     async def _all(self, row: type) -> list[dict[str, object]]:
+        """Return every row of a table, in key order."""
         table = TABLES[row]
         statement = select(table).order_by(*table.primary_key.columns)
         return await self.service.database.read(lambda c: [dict(r) for r in c.execute(statement).mappings()])

@@ -15,6 +15,7 @@ from engine.clock import SteadyClock
 from orderly.service import Service
 from orderly.settings import Settings
 from persistence.tables import TABLES, EffectRow
+from statemachines.payment import Payment
 from tests.engine.books import audit
 from tests.engine.shop import Shop
 from tests.faults.server import PEPPER, prepare
@@ -87,6 +88,7 @@ async def test_a_worker_that_is_killed_after_the_call_charges_once(database_url:
             await service.settle()
             shop = Shop(service)
             rows = [await shop.row("order", order) for order in orders]
+            payments = await shop._all(Payment)
             stories = [await shop.story("order", order) for order in orders]
             await service.database.read(audit)
     charges = Counter(asked.headers["idempotency-key"] for asked in stripe.asked if asked.method == "POST")
@@ -95,5 +97,5 @@ async def test_a_worker_that_is_killed_after_the_call_charges_once(database_url:
     assert stripe.deadly == set()
     assert charges.total() - ORDERS >= KILLS, "no kill ever met a call"
     assert [row["state"] for row in rows] == ["processing"] * ORDERS
-    assert sorted(payment for payment, _, _ in stripe.taken) == sorted(str(row["payment"]) for row in rows)
+    assert sorted(payment for payment, _, _ in stripe.taken) == sorted(str(payment["payment"]) for payment in payments)
     assert all(story.count("charged") == 1 for story in stories)
