@@ -14,7 +14,7 @@ gateway, is waited for; what they tell leads on. A step that can't be finished l
 
 from collections.abc import Iterator
 
-from statemachines.commands import Command, Send, Set
+from statemachines.commands import Change, Command, Send, Set
 from statemachines.declaration import Actor, Event
 from statemachines.order.events import Undone, UndoPayment, UndoReservation, UndoShipping, UndoTaking
 from statemachines.order.ledger import as_told
@@ -122,9 +122,10 @@ def finish() -> Iterator[Command]:
     yield Set(undoing=None, attention=None)
 
 
-def resume() -> Iterator[Command]:
-    """Forget that the order was to be called off."""
+def resume(lines: list[OrderLine]) -> Iterator[Command]:
+    """Forget that the order was to be called off; what can't be delivered is to be reported anew."""
     yield Set(undoing=None, attention=None)
+    yield from (Change(line, {"unavailable": 0}) for line in lines if line.unavailable)
 
 
 def note_arrival(event: ShipmentDelivered) -> Iterator[Command]:

@@ -3,12 +3,12 @@
 import pytest
 
 from statemachines.declaration import Role
-from statemachines.order import Cancel, Fulfill, Refund, RefundAgain, Resume, Retry, Ship
+from statemachines.order import Cancel, Fulfill, Refund, RefundAgain, ReportUnavailable, Resume, Retry, Ship
 from statemachines.order.events import CompensationOverdue
 from statemachines.payments import CAPTURE, REFUND
 from statemachines.shipment.events import Cancel as CancelShipment
 from statemachines.shipment.events import Deliver, Lose, SendBack
-from tests.statemachines.store import Seen, Store
+from tests.statemachines.store import Seen, Store, pieces, ship
 
 
 def on_the_way(store: Store, order: Seen) -> Seen:
@@ -199,6 +199,20 @@ def test_a_parcel_that_was_not_fetched_goes_its_way_after_all(store: Store):
     store.dispatch(store.last("shipment"))
 
     assert order.state == "fulfilled"
+
+
+def test_what_could_not_be_delivered_is_to_be_reported_anew_once_the_order_goes_on(store: Store):
+    order = store.paid(MUG=2, POT=1)
+    store.tell(order, ship(1, 2))
+    store.book(store.last("shipment"))
+    store.booked(order)
+    store.tell(order, ReportUnavailable(lines=pieces(2, 1)))
+    store.tell(order, Cancel())
+    store.not_called_back(order)
+
+    store.tell(order, Resume())
+
+    assert (order.state, store.counted(order, "unavailable")) == ("processing", [0, 0])
 
 
 def test_an_order_of_which_a_part_arrived_meanwhile_goes_on(store: Store):

@@ -40,7 +40,7 @@ from statemachines.order.notices import (
 )
 from statemachines.order.paying import before_capture, let_go_late, note_stuck, record_late_payment
 from statemachines.order.refunding import free_refunds, give_back_late, record_dropped_refund, record_refund_failure
-from statemachines.order.rows.phases import CALLED_OFF
+from statemachines.order.rows.phases import CALLED_OFF, IN_WORK
 from statemachines.order.shipping import (
     count_back,
     count_delivered,
@@ -76,12 +76,6 @@ from statemachines.shipment.news import (
 )
 
 UNSENT: list[Guard] = [before_capture, nothing_is_delivered]
-
-IN_WORK = ["processing", "on_hold", "fraud_hold", "customer_action_required", "payment_due"]
-"""Paid, nothing has left."""
-OUT = ["partially_shipped", "fulfilled", "partially_delivered"]
-"""Parcels are under way."""
-ARRIVED = ["delivered", "completed", "returned"]
 
 CANCELLING = [
     #          event                   from                  to                          only if                                               then
