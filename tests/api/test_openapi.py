@@ -8,9 +8,11 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
+from engine.envelope import Envelope
 from engine.inbox import Message
 from statemachines.declaration import NEW
-from statemachines.machine import Machine
+from statemachines.machine import SYSTEM, Machine
+from statemachines.reservation import Hold, PiecesOf
 from tests.api.shop import Shop
 
 
@@ -106,6 +108,14 @@ def _raised(machine: Machine) -> list[Any]:
     return [event for event in machine.events.values() if event.raised_by]
 
 
+async def kept(shop: Shop, order: str) -> str:
+    """Have a mug kept for an order; return the reservation's id."""
+    hold = Hold(order=order, customer="ann", pieces=(PiecesOf(sku="MUG", quantity=1),), paid=True)
+    asked = Envelope("reservation", hold, SYSTEM)
+    await shop.service.dispatcher.dispatch(asked)
+    return str(asked.id)
+
+
 async def test_answers_are_as_described(shop: Shop, document: dict[str, Any]) -> None:
     order = await shop.pending()
     await shop.service.jobs.declare()
@@ -114,6 +124,7 @@ async def test_answers_are_as_described(shop: Shop, document: dict[str, Any]) ->
     await shop.settle_while(shop.pay(order, headers={"Prefer": "wait=5"}))
     made["subscriptions"] = await shop.subscribed()
     await shop.service.inbox.receive(Message("carrier", "msg_1", {"type": "parcel.weighed"}))
+    made["reservations"] = await kept(shop, order)
     made |= {kind: await shop.child(kind) for kind in ("payments", "refunds", "shipments", "returns")}
     effect, seen = (await shop.admin.get(f"/payments/{made['payments']}/effects")).json()[0]["id"], 0
     for path, method, operation in operations(document):
