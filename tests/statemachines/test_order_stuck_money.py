@@ -1,6 +1,6 @@
 """When money can't be let go or given back while an order is called off, and how a person gets it out."""
 
-from statemachines.order import Cancel, Resume, Retry
+from statemachines.order import Cancel, Refund, Resume, Retry
 from statemachines.payment.events import Retry as RetryPayment
 from statemachines.payment.events import Settle as SettlePayment
 from statemachines.payments import REFUND, VOID
@@ -253,3 +253,17 @@ def test_money_that_is_held_late_is_let_go_and_ends_the_cancellation(store: Stor
     store.voided(order)
 
     assert (order.state, order.authorized, store.shelf()) == ("cancelled", 0, (10, 0))
+
+
+def test_what_somebody_dropped_after_the_order_was_called_off_is_given_back_after_all(store: Store):
+    order = store.paid(MUG=2)
+    store.tell(order, Cancel())
+    store.refunded(order)
+    store.came_back(store.last("refund"))
+    store.tell(store.last("refund"), CancelRefund(reason="he has the money"))
+    assert (order.state, order.refundable) == ("cancelled", 2500)
+
+    store.tell(order, Refund())
+    store.refunded(order)
+
+    assert (order.state, order.refunded) == ("cancelled", 2500)

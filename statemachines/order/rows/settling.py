@@ -72,7 +72,7 @@ SETTLING = [
     Transition(PaymentDisputed,        ["pending", "failed", *LATER, "cancellation_failed", "cancelled"], None, [],                            [record, note_dispute]),
     Transition(DisputeClosed,          ["pending", "paying", "failed", *LATER, "cancellation_failed"], None, [],                               [record, free_refunds]),
     Transition(PaymentDisputed,        "paying",             None,                       [],                                                   [record, note_dispute]),
-    Transition(Refund,                 ["failed", *LATER],   None,                       GOOD_REFUND,                                          [ask_refund]),
+    Transition(Refund,                 ["failed", *LATER, "cancelled"], None,            GOOD_REFUND,                                          [ask_refund]),
     Transition(RefundAgain,            ["pending", "failed", *LATER, "cancelled"], None, [has_refund_due],                                     [try_refunds_again]),
     Transition(Refunded,               ["pending", "paying", "failed", *LATER, "cancelled"], None, [],                                         [record, tell_refunded]),
     Transition(RefundFailed,           ["pending", "paying", "failed", *LATER, "cancelled"], None, [],                                         [record_refund_failure]),
