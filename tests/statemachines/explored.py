@@ -1,7 +1,7 @@
 """A shop to explore: what people, gateways and carriers may do in it, and what has to hold whatever they do."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any, TypeVar
 
@@ -123,16 +123,27 @@ PUT_RIGHT = [
 ONE_PIECE = ({"number": 1, "quantity": 1},)
 
 
-def explored(world: World, *moves: Move, database: bool = True) -> Exploration:
+def explored(
+    world: World,
+    *moves: Move,
+    answers: Answers | None = None,
+    also: Iterable[Invariant] = (),
+    resting: Iterable[str] = (),
+    database: bool = True,
+) -> Exploration:
     """Explore a world with all that has to hold.
 
     Args:
         world: where it begins.
         moves: what people may do.
+        answers: what gateways may answer, where it is something else than usual.
+        also: what has to hold besides.
+        resting: where orders may stay for ever besides.
         database: whether what tables check is among what has to hold.
     """
-    rules = [Database().takes_every_row, *BOOKS] if database else BOOKS
-    return explore(world, moves, ANSWERS, rules, resting=RESTING, ignoring=TEXTS)
+    rules = [*([Database().takes_every_row] if database else []), *BOOKS, *also]
+    places = {**RESTING, "order": [*RESTING["order"], *resting]}
+    return explore(world, moves, {**ANSWERS, **(answers or {})}, rules, resting=places, ignoring=TEXTS)
 
 
 # -- what gateways may answer --------------------------------------------------------------------------------------
@@ -148,6 +159,20 @@ def _authorized(asked: Asked) -> Iterator[Event]:
     call = _arguments(asked, payments.AuthorizeArguments)
     yield payments.Authorized(amount=call.amount, currency=call.currency, payment=f"gw_{asked.id}")
     yield payments.Declined(reason="no funds")
+
+
+def asked_first(asked: Asked) -> Iterator[Event]:
+    """Answer as a bank does that wants to hear from the customer first."""
+    if asked.answer is None:
+        yield payments.CustomerActionRequired(payment=f"gw_{asked.id}", url="https://bank.example/confirm")
+    yield from (_charged if asked.call.effect is payments.CHARGE else _authorized)(asked)
+
+
+def wrongly_charged(asked: Asked) -> Iterator[Event]:
+    """Answer with another amount or currency than was asked for."""
+    call = _arguments(asked, payments.ChargeArguments)
+    for amount, currency in ((1, "EUR"), (call.amount + 500, "EUR"), (call.amount, "USD")):
+        yield payments.Charged(amount=amount, currency=currency, payment=f"gw_{asked.id}")
 
 
 def _captured(asked: Asked) -> Iterator[Event]:
