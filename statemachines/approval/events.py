@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from statemachines.approval.policy import KIND, PERSON, Kind, Levels, Person
+from statemachines.approval.policy import KIND, Kind, Levels, Person
 from statemachines.declaration import Event, Role
 from statemachines.messages import MailAddress
 from statemachines.values import Amount, Currency, Reference, Text, WholeNumber
@@ -41,7 +41,7 @@ class Request(Event, by=REQUESTERS):
     """The machine of the entity that asks; never given by people."""
     subject_version: Version | None = None
     """The version of the entity that is to be approved."""
-    requested_by: Annotated[str, Field(pattern=PERSON)] | None = None
+    requested_by: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     """In whose name an entity asks; people ask in their own."""
 
     @model_validator(mode="after")
