@@ -50,7 +50,7 @@ def test_no_order_is_called_off_by_itself_once_something_arrived() -> None:
         )
 
     moves = [merchant("order", ONE, 1), *WAY, CANCEL[1], PUT_RIGHT[0], PUT_RIGHT[2]]
-    resting = ["processing", "partially_shipped", "payment_due", "cancellation_failed"]
+    resting = ["processing", "on_hold", "partially_shipped", "payment_due", "cancellation_failed"]
     rules = [nothing_arrived_of_what_is_cancelled]
     seen = explored(paid(2, "later"), *moves, also=rules, resting=resting)
     assert seen.reached["order"] >= {"cancelled", "cancellation_failed", "partially_shipped"}
