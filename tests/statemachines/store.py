@@ -38,6 +38,7 @@ from statemachines.world import World
 from tests.statemachines.shop import ANNA, MERCHANT, NOON
 
 MAIL = "anna@home.example"
+STEPS_BACK = ("undo_shipping", "undo_taking", "undo_payment", "undo_reservation", "undone")
 HOME = Address(name="Anna", lines=("Lindenweg 3",), city="Berlin", country="DE")
 
 
@@ -139,6 +140,14 @@ class Store:
             self.tell(order, ship(line.number, line.quantity))
             parcels.append(self.last("shipment"))
         return parcels[0], parcels[1]
+
+    def on_the_way(self, order: Seen) -> Seen:
+        """Send everything with a carrier that can be asked to bring it back."""
+        self.tell(order, Ship())
+        self.book(self.last("shipment"))
+        self.booked(order)
+        self.dispatch(self.last("shipment"))
+        return order
 
     # -- when
 
@@ -299,6 +308,10 @@ class Store:
     def story(self, seen: Seen) -> list[str]:
         """Return the names of the events that an entity took."""
         return [step.event.event_name for step in self.steps if (step.machine, step.id) == (seen.machine, seen.id)]
+
+    def undone(self, order: Seen) -> list[str]:
+        """Return which steps of an order were taken back, in their order, as its history shows them."""
+        return [name for name in self.story(order) if name in STEPS_BACK]
 
     def letters(self, kind: type[Template]) -> list[Any]:
         """Return the mails of a kind that were sent."""

@@ -2,9 +2,11 @@
 
 import pytest
 
-from statemachines.approval import Approve, Reject, Withdraw
+from statemachines.approval import Approve, Approved, Reject, Withdraw
 from statemachines.letters import OrderCancelled, PaymentReminder
-from statemachines.order import Cancel, Edit, OrderPolicy, Pay
+from statemachines.machine import SYSTEM
+from statemachines.order import Cancel, Edit, OrderPolicy, Pay, Submit
+from statemachines.values import money
 from tests.statemachines.office import approver
 from tests.statemachines.shop import ANNA
 from tests.statemachines.store import Seen, Store, asked
@@ -104,6 +106,21 @@ def test_an_order_that_waits_for_its_approval_does_not_expire(strict: Store):
     strict.wait(hours=1)
 
     assert order.state == "awaiting_approval"
+
+
+def test_nobody_is_asked_about_what_is_not_there(strict: Store):
+    order = strict.draft(MUG=11)
+
+    assert strict.why(order, Submit(), ANNA) == "not in stock: MUG: 11 asked, 10 available"
+    assert strict.all("approval") == []
+
+
+@pytest.mark.parametrize(("amount", "currency"), [(2499, "EUR"), (2500, "USD")])
+def test_only_what_was_asked_for_is_approved(strict: Store, amount: int, currency: str):
+    order = waiting(strict)
+    told = Approved(approval=order.approval, amount=amount, currency=currency)
+
+    assert strict.why(order, told, SYSTEM) == (f"'{order.approval}' is of {money(amount, currency)}, not of this order")
 
 
 def test_nobody_approves_an_order_of_their_own(strict: Store):

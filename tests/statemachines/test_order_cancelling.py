@@ -4,30 +4,12 @@ import pytest
 
 from statemachines.declaration import Role
 from statemachines.letters import OrderCancelled
-from statemachines.order import Cancel, Edit, Hold, Pay, Refund, Reorder, ReportUnavailable, Ship, Submit, Suspect
+from statemachines.order import Cancel, Edit, Hold, Pay, Refund, Reorder, ReportUnavailable, Submit, Suspect
 from statemachines.order.events import Undone, UndoPayment, UndoReservation, UndoShipping, UndoTaking
 from statemachines.payment.events import DisputeWon
 from statemachines.payments import CHARGE, REFUND, VOID, CustomerActionRequired
-from statemachines.shipment.events import Deliver, SendBack
 from tests.statemachines.shop import ANNA, BEN
-from tests.statemachines.store import Seen, Store, asked, pay, pieces, ship
-
-UNDO = [event.event_name for event in (UndoShipping, UndoTaking, UndoPayment, UndoReservation, Undone)]
-
-
-def undone(store: Store, order: Seen) -> list[str]:
-    """Return the steps that were taken back, in their order, as the history shows them."""
-    return [name for name in store.story(order) if name in UNDO]
-
-
-def on_the_way(store: Store, order: Seen) -> Seen:
-    """Send everything with a carrier that can be asked to bring it back."""
-    store.tell(order, Ship())
-    store.book(store.last("shipment"))
-    store.booked(order)
-    store.dispatch(store.last("shipment"))
-    return order
-
+from tests.statemachines.store import Store, asked, pay, pieces
 
 # -- before anything was done
 
@@ -37,7 +19,7 @@ def test_a_draft_is_called_off_at_once(store: Store):
 
     store.tell(order, Cancel(), ANNA)
 
-    assert (order.state, undone(store, order)) == ("cancelled", [])
+    assert (order.state, store.undone(order)) == ("cancelled", [])
 
 
 def test_a_customer_cancels_before_paying(store: Store):
@@ -73,7 +55,7 @@ def test_a_payment_that_is_asked_for_is_waited_for(store: Store):
     store.declined(order)
 
     assert (order.state, order.undoing, store.shelf()) == ("cancelled", None, (10, 0))
-    assert undone(store, order) == ["undo_payment", "undo_reservation", "undone"]
+    assert store.undone(order) == ["undo_payment", "undo_reservation", "undone"]
 
 
 def test_money_that_comes_while_the_order_is_called_off_is_given_back(store: Store):
@@ -166,6 +148,15 @@ def test_nobody_is_asked_to_confirm_a_payment_of_an_order_that_is_called_off(sto
     assert order.state == "cancelled"
 
 
+def test_a_customer_does_not_cancel_while_the_rest_is_paid(store: Store):
+    order = store.pending(MUG=2)
+    store.tell(order, pay(1000), ANNA)
+    store.charged(order)
+    store.tell(order, pay(), ANNA)
+
+    assert store.why(order, Cancel(), ANNA) == "the order is paid; ask the merchant to cancel it"
+
+
 # -- once it is paid
 
 
@@ -177,7 +168,7 @@ def test_a_paid_order_gives_pieces_and_money_back(store: Store):
     store.refunded(order)
 
     assert (order.state, order.undoing, order.refunding, order.refunded) == ("cancelled", None, 0, 2500)
-    assert undone(store, order) == ["undo_taking", "undo_payment", "undone"]
+    assert store.undone(order) == ["undo_taking", "undo_payment", "undone"]
 
 
 def test_the_customer_is_told_what_is_given_back(store: Store):
@@ -194,7 +185,7 @@ def test_money_that_is_held_is_let_go(store: Store):
     store.voided(order)
 
     assert (order.state, order.authorized) == ("cancelled", 0)
-    assert undone(store, order) == ["undo_taking", "undo_payment", "undone"]
+    assert store.undone(order) == ["undo_taking", "undo_payment", "undone"]
 
 
 def test_only_what_was_not_given_back_before_is_given_back(store: Store):
@@ -235,101 +226,6 @@ def test_a_refund_that_waits_for_the_shop_is_given_with_the_rest(store: Store):
     store.refunded(order)
 
     assert (order.state, order.refunded) == ("cancelled", 2500)
-
-
-# -- once it is packed or on its way
-
-
-def test_a_parcel_that_was_not_sent_is_unpacked_first(store: Store):
-    order = store.paid(MUG=2)
-    store.tell(order, Ship())
-
-    store.tell(order, Cancel())
-    store.refunded(order)
-
-    assert (order.state, order.parcels, store.last("shipment").state) == ("cancelled", 0, "cancelled")
-    assert undone(store, order) == [*UNDO[:3], "undone"]
-    assert store.shelf() == (10, 0)
-
-
-def test_a_parcel_that_the_carrier_was_asked_to_fetch_is_called_off_first(store: Store):
-    order = store.paid(MUG=2)
-    store.tell(order, Ship())
-    store.book(store.last("shipment"))
-    store.booked(order)
-
-    store.tell(order, Cancel())
-    assert (order.state, order.undoing, order.refunding, store.shelf()) == ("cancelling", "undo_shipping", 0, (8, 0))
-    store.called_back(order)
-    store.refunded(order)
-
-    assert (order.state, store.shelf()) == ("cancelled", (10, 0))
-
-
-def test_a_parcel_on_its_way_is_waited_for_until_it_is_back(store: Store):
-    order = on_the_way(store, store.paid(MUG=2))
-
-    store.tell(order, Cancel())
-    store.called_back(order)
-    assert (order.state, order.undoing, order.refunding, store.shelf()) == ("cancelling", "undo_shipping", 0, (8, 0))
-    store.tell(store.last("shipment"), SendBack())
-    store.refunded(order)
-
-    assert (order.state, order.refunded, store.shelf()) == ("cancelled", 2500, (10, 0))
-
-
-def test_every_parcel_is_called_back_before_money_is_given_back(store: Store):
-    order = store.paid(MUG=2, POT=1)
-    first, second = store.in_two_parcels(order)
-    store.book(first)
-    store.booked(order)
-
-    store.tell(order, Cancel())
-    assert (second.state, order.parcels, order.undoing) == ("cancelled", 1, "undo_shipping")
-    store.called_back(order)
-
-    assert (order.parcels, order.undoing, order.refunding) == (0, "undo_payment", 6500)
-
-
-def test_what_was_taken_for_a_parcel_is_given_back_and_the_rest_let_go(store: Store):
-    order = store.held(MUG=2, POT=1)
-    store.tell(order, ship(1, 2))
-    store.book(store.last("shipment"))
-    store.booked(order)
-    store.dispatch(store.last("shipment"))
-    store.captured(order)
-
-    store.tell(order, Cancel())
-    store.called_back(order)
-    store.tell(store.last("shipment"), SendBack())
-    store.voided(order)
-    store.refunded(order)
-
-    assert (order.state, order.paid, order.refunded, order.authorized) == ("cancelled", 2500, 2500, 0)
-
-
-def test_what_has_arrived_is_not_called_off(store: Store):
-    order = store.paid(MUG=2, POT=1)
-    first, _ = store.in_two_parcels(order)
-    store.tell(first, Deliver())
-
-    assert store.why(order, Cancel()) == "2 pieces were delivered already; what arrived can be returned"
-
-
-def test_a_delivered_order_is_not_called_off(store: Store):
-    assert store.why(store.delivered(MUG=2), Cancel()).startswith("order in state 'delivered' takes no 'cancel'")
-
-
-def test_money_that_the_bank_claims_while_a_parcel_comes_back_is_not_given_back_too(store: Store):
-    order = on_the_way(store, store.paid(MUG=2))
-    store.tell(order, Cancel())
-    store.called_back(order)
-
-    store.claims(store.last("payment"), 2500)
-    assert (order.state, order.undoing, order.charged_back) == ("cancelling", "undo_shipping", 2500)
-    store.tell(store.last("shipment"), SendBack())
-
-    assert (order.state, store.asked_of(REFUND), store.shelf()) == ("cancelled", [], (10, 0))
 
 
 def test_money_that_is_won_back_while_the_order_is_called_off_is_given_back(store: Store):

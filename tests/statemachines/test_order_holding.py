@@ -102,6 +102,28 @@ def test_an_order_that_is_held_ready_is_looked_at_too():
     assert reviewed(2499).held(MUG=2).state == "fraud_hold"
 
 
+def test_an_order_is_looked_at_only_once_all_of_it_is_paid():
+    store = reviewed(0)
+    order = store.pending(MUG=2)
+
+    store.tell(order, pay(1000), ANNA)
+    store.charged(order)
+    assert order.state == "pending"
+    store.tell(order, pay(take="later"), ANNA)
+    store.authorized(order)
+
+    assert order.state == "fraud_hold"
+
+
+def test_a_wrong_payment_is_settled_before_fraud_is_looked_for():
+    store = reviewed(0)
+    order = store.paying(MUG=2)
+
+    store.charged(order, 2501)
+
+    assert (order.state, order.attention) == ("failed", "25.01 EUR taken, 25.00 EUR asked")
+
+
 def test_an_order_that_is_no_fraud_goes_on():
     store = reviewed(0)
     order = store.paid(MUG=2)

@@ -249,6 +249,30 @@ def test_a_late_charge_takes_a_failed_order_up_again(store: Store):
     assert store.shelf() == (8, 0)
 
 
+def test_a_late_charge_of_another_amount_is_for_a_person_to_settle(store: Store):
+    order = silent(store, MUG=2)
+
+    store.charged(order, 2501)
+
+    assert (order.state, order.paid, order.stock_held) == ("failed", 2501, "reserved")
+    assert order.attention == "25.01 EUR came late; cancel the order to give it back, or take it up again"
+
+
+def test_a_late_charge_for_an_order_that_gave_its_pieces_back_is_for_a_person_to_settle():
+    store = Store.stocked(order=OrderPolicy(payment_tries=1))
+    order = store.paying(MUG=2)
+    store.answer(order, CHARGE, lambda _: CustomerActionRequired(payment="pi_1"))
+    store.wait(hours=1)
+    store.voided(order)
+    assert (order.state, order.stock_held) == ("failed", "nothing")
+
+    store.charged(order)
+    assert (order.state, order.paid, order.stock_held) == ("failed", 2500, "nothing")
+    store.tell(order, Retry())
+
+    assert (order.state, order.stock_held, store.shelf()) == ("pending", "reserved", (10, 2))
+
+
 def test_a_late_decline_lets_a_failed_order_be_tried_again(store: Store):
     order = silent(store, MUG=2)
 

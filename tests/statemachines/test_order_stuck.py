@@ -11,18 +11,9 @@ from statemachines.shipment.events import Deliver, Lose, SendBack
 from tests.statemachines.store import Seen, Store, pieces, ship
 
 
-def on_the_way(store: Store, order: Seen) -> Seen:
-    """Send everything with a carrier that can be asked to bring it back."""
-    store.tell(order, Ship())
-    store.book(store.last("shipment"))
-    store.booked(order)
-    store.dispatch(store.last("shipment"))
-    return order
-
-
 def not_called_back(store: Store) -> Seen:
     """Return an order whose parcel the carrier does not bring back."""
-    order = on_the_way(store, store.paid(MUG=2))
+    order = store.on_the_way(store.paid(MUG=2))
     store.tell(order, Cancel())
     store.not_called_back(order)
     return order
@@ -70,7 +61,7 @@ def test_an_order_that_can_not_be_called_back_goes_on(store: Store):
 def test_news_of_money_do_not_decide_about_a_parcel_that_arrived(store: Store):
     order = store.paid(MUG=2)
     store.tell(order, Refund(amount=500, reason="a scratch"))
-    store.tell(on_the_way(store, order), Cancel())
+    store.tell(store.on_the_way(order), Cancel())
     store.not_called_back(order)
     store.tell(store.last("shipment"), Deliver())
 
@@ -101,7 +92,7 @@ def test_a_parcel_may_be_called_back_once_more(store: Store):
 
 
 def test_a_parcel_that_arrives_meanwhile_is_for_a_person_to_settle(store: Store):
-    order = on_the_way(store, store.paid(MUG=2))
+    order = store.on_the_way(store.paid(MUG=2))
     store.tell(order, Cancel())
 
     store.tell(store.last("shipment"), Deliver())
@@ -113,7 +104,7 @@ def test_a_parcel_that_arrives_meanwhile_is_for_a_person_to_settle(store: Store)
 
 
 def test_an_order_that_arrived_meanwhile_goes_on_as_delivered(store: Store):
-    order = on_the_way(store, store.paid(MUG=2))
+    order = store.on_the_way(store.paid(MUG=2))
     store.tell(order, Cancel())
     store.tell(store.last("shipment"), Deliver())
 
@@ -123,7 +114,7 @@ def test_an_order_that_arrived_meanwhile_goes_on_as_delivered(store: Store):
 
 
 def test_the_money_may_be_given_back_for_what_arrived_meanwhile(store: Store):
-    order = on_the_way(store, store.paid(MUG=2))
+    order = store.on_the_way(store.paid(MUG=2))
     store.tell(order, Cancel())
     store.tell(store.last("shipment"), Deliver())
 
@@ -134,7 +125,7 @@ def test_the_money_may_be_given_back_for_what_arrived_meanwhile(store: Store):
 
 
 def test_a_parcel_that_is_lost_meanwhile_need_not_be_called_back(store: Store):
-    order = on_the_way(store, store.paid(MUG=2))
+    order = store.on_the_way(store.paid(MUG=2))
     store.tell(order, Cancel())
 
     store.tell(store.last("shipment"), Lose())
@@ -144,7 +135,7 @@ def test_a_parcel_that_is_lost_meanwhile_need_not_be_called_back(store: Store):
 
 
 def test_what_turns_up_after_all_goes_back_on_the_shelf(store: Store):
-    order = on_the_way(store, store.paid(MUG=2))
+    order = store.on_the_way(store.paid(MUG=2))
     store.tell(order, Cancel())
     store.tell(store.last("shipment"), Lose())
     store.refunded(order)
@@ -256,7 +247,7 @@ def test_a_parcel_that_is_called_off_by_hand_lets_the_cancellation_go_on(store: 
 
 
 def test_a_refusal_that_comes_after_the_order_went_on_changes_nothing(store: Store):
-    order = on_the_way(store, store.paid(MUG=2))
+    order = store.on_the_way(store.paid(MUG=2))
     store.tell(order, Cancel())
     store.wait(days=3)
     store.tell(order, Resume())
@@ -268,7 +259,7 @@ def test_a_refusal_that_comes_after_the_order_went_on_changes_nothing(store: Sto
 
 
 def test_a_lost_parcel_that_arrives_after_the_order_was_called_off_is_noted(store: Store):
-    order = on_the_way(store, store.paid(MUG=2))
+    order = store.on_the_way(store.paid(MUG=2))
     store.tell(order, Cancel())
     store.tell(store.last("shipment"), Lose())
     store.refunded(order)
@@ -283,7 +274,7 @@ def test_a_lost_parcel_that_arrives_after_the_order_was_called_off_is_noted(stor
 
 
 def test_a_cancellation_that_takes_too_long_is_for_a_person_to_settle(store: Store):
-    order = on_the_way(store, store.paid(MUG=2))
+    order = store.on_the_way(store.paid(MUG=2))
     store.tell(order, Cancel())
     store.called_back(order)
 
@@ -296,7 +287,7 @@ def test_a_cancellation_that_takes_too_long_is_for_a_person_to_settle(store: Sto
 
 
 def test_what_comes_too_late_still_ends_it(store: Store):
-    order = on_the_way(store, store.paid(MUG=2))
+    order = store.on_the_way(store.paid(MUG=2))
     store.tell(order, Cancel())
     store.called_back(order)
     store.wait(days=3)
