@@ -67,6 +67,13 @@ def confirm(order: Order, lines: list[OrderLine]) -> Iterator[Command]:
 
 
 @asks(SEND_MAIL)
+def confirm_late(order: Order, lines: list[OrderLine]) -> Iterator[Command]:
+    """Tell a customer who does not know it yet that the order is paid and taken."""
+    if order.paid_at is None:
+        yield from confirm(order, lines)
+
+
+@asks(SEND_MAIL)
 def tell_declined(order: Order, event: Declined, policy: OrderPolicy) -> Iterator[Command]:
     """Tell the customer that a payment was declined, and how often it may be tried again."""
     if order.email:

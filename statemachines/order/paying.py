@@ -102,7 +102,7 @@ def payments_are_known(order: Order) -> str | None:
 
 def is_covered(order: Order) -> str | None:
     """Refuse an order that was not paid in full, or of which money was given back."""
-    if order.paid_at and order.covered >= order.total:
+    if order.covered >= order.total:
         return None
     return f"{money(order.covered, order.currency)} of {money(order.total, order.currency)} are paid"
 
@@ -139,6 +139,11 @@ def record_payment(order: Order, event: Charged | Authorized) -> Iterator[Comman
 def stamp_paid(now: datetime) -> Iterator[Command]:
     """Note when everything was paid or held ready."""
     yield Set(paid_at=now, payment_tries=0)
+
+
+def stamp_paid_late(order: Order, now: datetime) -> Iterator[Command]:
+    """Note when everything was paid or held ready, if that is not known."""
+    yield Set(paid_at=order.paid_at or now, payment_tries=0)
 
 
 def record_wrong_payment(order: Order, event: Charged | Authorized) -> Iterator[Command]:

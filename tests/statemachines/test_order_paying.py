@@ -270,7 +270,17 @@ def test_a_late_charge_for_an_order_that_gave_its_pieces_back_is_for_a_person_to
     assert (order.state, order.paid, order.stock_held) == ("failed", 2500, "nothing")
     store.tell(order, Retry())
 
-    assert (order.state, order.stock_held, store.shelf()) == ("pending", "reserved", (10, 2))
+    assert (order.state, order.stock_held, order.paid_at) == ("processing", "taken", store.world.now)
+    assert (store.shelf(), len(store.letters(OrderConfirmed))) == ((8, 0), 1)
+
+
+def test_a_person_may_take_more_money_than_was_asked_for_as_paid(store: Store):
+    order = store.paying(MUG=2)
+    store.charged(order, 2501)
+
+    store.tell(order, Retry())
+
+    assert (order.state, order.attention, store.shelf()) == ("processing", None, (8, 0))
 
 
 def test_a_late_decline_lets_a_failed_order_be_tried_again(store: Store):

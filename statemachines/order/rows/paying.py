@@ -8,6 +8,7 @@ from statemachines.order.notices import (
     alert_review,
     alert_wrong_payment,
     confirm,
+    confirm_late,
     tell_cancelled,
     tell_declined,
     tell_expired,
@@ -30,6 +31,7 @@ from statemachines.order.paying import (
     record_payment,
     record_wrong_payment,
     stamp_paid,
+    stamp_paid_late,
     start_over,
     tries_left,
 )
@@ -47,6 +49,7 @@ from statemachines.payment.news import Authorized, Charged, CustomerActionRequir
 COVERED: list[Guard] = [is_as_asked, covers_total]
 TAKE: list[Action] = [take_stock, stamp_paid, confirm]
 PAID: list[Action] = [record_payment, *TAKE]
+PAID_LATE: list[Action] = [stamp_paid_late, settle_attention, confirm_late]
 
 PAYING = [
     #          event                   from                  to                          only if                                               then
@@ -85,8 +88,8 @@ PAYING = [
     Transition(Authorized,             "failed",             "fraud_hold",               [*COVERED, still_holds_stock, is_to_be_reviewed],     [*PAID, note_review, alert_review]),
     Transition(Authorized,             "failed",             "processing",               [*COVERED, still_holds_stock],                        PAID),
     Transition(Authorized,             "failed",             None,                       [],                                                   [record_late_payment, alert_wrong_payment]),
-    Transition(Retry,                  "failed",             "processing",               [is_covered, still_holds_stock],                      [settle_attention]),
-    Transition(Retry,                  "failed",             "processing",               [is_covered, in_stock],                               [take_stock_anew, settle_attention]),
+    Transition(Retry,                  "failed",             "processing",               [is_covered, still_holds_stock],                      [take_stock, *PAID_LATE]),
+    Transition(Retry,                  "failed",             "processing",               [is_covered, in_stock],                               [take_stock_anew, *PAID_LATE]),
     Transition(Retry,                  "failed",             "pending",                  [payments_are_known, still_holds_stock],              [start_over]),
     Transition(Retry,                  "failed",             "pending",                  [payments_are_known, in_stock],                       [reserve_stock, start_over]),
     Transition(Cancel,                 "failed",             "cancelling",               [before_capture, something_to_undo],                  [begin_to_undo, tell_cancelled]),
