@@ -6,23 +6,7 @@ from statemachines.order import OrderPolicy
 from statemachines.payments import AUTHORIZE, CustomerActionRequired
 from statemachines.values import MAX_AMOUNT
 from tests.statemachines.shop import ANNA
-from tests.statemachines.store import Seen, Store, pay
-
-
-def thrice_declined(store: Store, **pieces: int) -> Seen:
-    order = store.pending(**pieces)
-    for _ in range(3):
-        store.tell(order, pay(), ANNA)
-        store.declined(order)
-    return order
-
-
-def silent(store: Store, **pieces: int) -> Seen:
-    """Return an order whose payment the gateway has not answered in a day."""
-    order = store.paying(**pieces)
-    store.wait(hours=24)
-    return order
-
+from tests.statemachines.store import Store, pay
 
 # -- by several payments
 
@@ -201,3 +185,14 @@ def test_money_that_is_held_late_takes_a_failed_order_up_again(store: Store):
     store.authorized(order)
 
     assert (order.state, order.authorized, order.stock_held) == ("processing", 2500, "taken")
+
+
+@pytest.mark.parametrize(("first", "amount"), [(2500, 2501), (1000, 1000)], ids=["too much", "a part"])
+def test_money_that_is_held_late_and_is_not_all_is_for_a_person_to_settle(store: Store, first: int, amount: int):
+    order = store.pending(MUG=2)
+    store.tell(order, pay(first, "later"), ANNA)
+    store.wait(hours=24)
+
+    store.authorized(order, amount)
+
+    assert (order.state, order.authorized, order.stock_held) == ("failed", amount, "reserved")
