@@ -12,14 +12,11 @@ Timers fire in any order, for a shop may choose their figures: which moment came
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
-
-from pydantic import BaseModel
-from sqlmodel import SQLModel
 
 from statemachines.decision import Refused
 from statemachines.declaration import Actor, Event, Role
+from statemachines.likeness import Numbers
 from statemachines.machine import Machine
 from statemachines.transaction import Asked, Happened, Outcome, SentRefused, Timer
 from statemachines.world import World
@@ -73,6 +70,7 @@ def explore(
     *,
     resting: Mapping[str, Collection[str]] | None = None,
     ignoring: Collection[str] = (),
+    refusable: Collection[type[Event]] = (),
     limit: int = 100_000,
 ) -> Exploration:
     """Walk through all that may happen from a world on.
@@ -86,6 +84,7 @@ def explore(
             no final state may rest anywhere.
         ignoring: columns that make no difference to what may happen, such as texts for people. The moments of all
             columns and the versions are ignored in any case: only whether there is a moment counts.
+        refusable: events that may be sent to a state that takes none, since whoever asked is told so.
         limit: how many states to reach at most.
 
     Raises:
@@ -94,7 +93,18 @@ def explore(
         LookupError: a call is awaited that `answers` knows no answer to.
         ValueError: somebody is to raise an event that the actor's role may never raise.
     """
-    return _Explorer(world, moves, answers, tuple(invariants), resting or {}, _Numbers(ignoring), limit).explore()
+    rules = _Rules(tuple(invariants), frozenset(refusable), resting or {}, limit)
+    return _Explorer(world, moves, answers, rules, Numbers(ignoring)).explore()
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """What has to hold, and up to where it is looked."""
+
+    invariants: Sequence[Invariant]
+    refusable: frozenset[type[Event]]
+    resting: Mapping[str, Collection[str]]
+    limit: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,42 +162,6 @@ def _said(event: Event) -> str:
     return f"{event.event_name}({fields})"
 
 
-class _Numbers:
-    """Numbers what is the same to what may happen alike."""
-
-    def __init__(self, ignoring: Collection[str]) -> None:
-        self._ignored = {"version", *ignoring}
-        self._columns: dict[type, tuple[str, ...]] = {}
-        self._known: dict[object, int] = {}
-
-    def __call__(self, thing: object) -> int:
-        form = self._form_of_row(thing) if isinstance(thing, SQLModel) else self._form(thing)
-        return self._known.setdefault(form, len(self._known))
-
-    def _form_of_row(self, row: SQLModel) -> object:
-        kind, values = type(row), vars(row)
-        if kind not in self._columns:
-            self._columns[kind] = tuple(name for name in values if name not in self._ignored)
-        parts = [values[name] for name in self._columns[kind]]
-        return kind, *(part if type(part) in _PLAIN else self._form(part) for part in parts)
-
-    def _form(self, thing: object) -> object:
-        match thing:
-            case datetime():
-                return datetime
-            case BaseModel():
-                return type(thing), *map(self._form, vars(thing).values())
-            case list() | tuple():
-                return tuple(map(self._form, thing))
-            case dict():
-                return tuple((name, self._form(value)) for name, value in sorted(thing.items()))
-            case _:
-                return thing
-
-
-_PLAIN = frozenset({int, str, bool, type(None)})
-
-
 @dataclass(slots=True)
 class _State:
     """A state of the world, and how it was reached first."""
@@ -201,25 +175,13 @@ class _State:
 
 
 class _Explorer:
-    def __init__(
-        self,
-        world: World,
-        moves: Sequence[Move],
-        answers: Answers,
-        invariants: Sequence[Invariant],
-        resting: Mapping[str, Collection[str]],
-        numbers: _Numbers,
-        limit: int,
-    ) -> None:
+    def __init__(self, world: World, moves: Sequence[Move], answers: Answers, rules: _Rules, numbers: Numbers) -> None:
         self._world = world.fork()
         self._moves = moves
         self._answers = answers
-        self._invariants = invariants
-        self._resting = {
-            machine.name: _places_to_rest(machine, resting.get(machine.name, ())) for machine in world.registry
-        }
+        self._rules = rules
+        self._resting = {each.name: _places_to_rest(each, rules.resting.get(each.name, ())) for each in world.registry}
         self._numbers = numbers
-        self._limit = limit
         self._states: list[_State] = []
         self._known: dict[object, list[int]] = defaultdict(list)
         """States by the world's shape; they differ in the moves that are left."""
@@ -267,7 +229,11 @@ class _Explorer:
             outcome = step.happen(world)
         except Exception as error:
             raise Violated(self._story(at, f"{type(error).__name__}: {error}", step)) from error
-        if isinstance(outcome, SentRefused) and outcome.guard is None:
+        if (
+            isinstance(outcome, SentRefused)
+            and outcome.guard is None
+            and type(outcome.sent) not in self._rules.refusable
+        ):
             raise Violated(self._story(at, f"nobody hears what is sent: {outcome.reason}", step))
         if isinstance(outcome, Refused) and isinstance(step, _Answered):
             raise Violated(self._story(at, f"the answer is lost: {outcome.reason}", step))
@@ -291,8 +257,8 @@ class _Explorer:
 
     def _reach(self, world: World, shape: object, state: _State) -> None:
         number = len(self._states)
-        if number == self._limit:
-            raise TooMuch(f"there are more than {self._limit} states; allow fewer moves")
+        if number == self._rules.limit:
+            raise TooMuch(f"there are more than {self._rules.limit} states; allow fewer moves")
         self._states.append(state)
         self._known[shape].append(number)
         is_at_rest = True
@@ -301,7 +267,7 @@ class _Explorer:
             is_at_rest = is_at_rest and entity.state in self._resting[machine.name]
         if is_at_rest:
             self._at_rest.append(number)
-        for invariant in self._invariants:
+        for invariant in self._rules.invariants:
             if wrong := invariant(world):
                 raise Violated(self._story(number, f"{_name(invariant)}: {wrong}"))
 
