@@ -24,6 +24,10 @@ class OrderPolicy(Policy):
     """How long a draft lies before the customer is reminded of it once more."""
     expire_after: timedelta = timedelta(minutes=30)
     """How long a submitted order may stay unpaid before its pieces are given back."""
+    backorders: bool = False
+    """Whether orders may wait for pieces that are not there; else they are refused."""
+    reserve_at_most: timedelta = timedelta(days=30)
+    """How long pieces are kept for an order that is not paid, whatever else it waits for."""
     take: Taking = "now"
     """Whether money is taken at once, or held ready and taken when the parcels leave."""
     payment_tries: int = 3

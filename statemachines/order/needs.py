@@ -10,6 +10,7 @@ from statemachines.order.model import Order, OrderLine, OrderPolicy
 from statemachines.payment.model import Payment
 from statemachines.product import Product
 from statemachines.refund.model import Refund as RefundEntity
+from statemachines.reservation.model import Reservation
 from statemachines.shipment.model import Shipment
 from statemachines.stock import Stock
 
@@ -97,6 +98,7 @@ LOADS = [
     Load("payments", Payment, by="order_id", keys=own_id, lock=True),
     Load("refunds", RefundEntity, by="order_id", keys=own_id, lock=True),
     Load("shipments", Shipment, by="order_id", keys=own_id, lock=True),
-    Load("stock", Stock, by="id", keys=skus_moved, lock=True),
+    Load("stock", Stock, by="sku", keys=skus_moved, lock=True),
+    Load("reservations", Reservation, by="order_id", keys=own_id, lock=True),
     Load("activities", Activity, by="id", keys=activity_of),
 ]

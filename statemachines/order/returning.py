@@ -4,14 +4,16 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 
-from statemachines.commands import Change, Command, Commit, Reserve, Restock, Send, Set, Spawn
+from statemachines.commands import Change, Command, Send, Set, Spawn
 from statemachines.declaration import Actor
 from statemachines.order.events import RequestReturn, Return
 from statemachines.order.model import Order, OrderLine, OrderPolicy, worth
 from statemachines.order.refunding import give_back
 from statemachines.order.shipping import shipment_of
+from statemachines.order.stocking import put_back, take_more
 from statemachines.payment.model import Payment
 from statemachines.pieces import NamedPieces, by_line
+from statemachines.reservation.model import Reservation
 from statemachines.returns.events import (
     Inspected,
     NothingOwed,
@@ -21,7 +23,7 @@ from statemachines.returns.events import (
     Request,
 )
 from statemachines.returns.news import ReturnDropped, ReturnSettled
-from statemachines.stock import Stock
+from statemachines.stock import Stock, shortage
 
 # -- only if ------------------------------------------------------------------------------------------------------
 
@@ -66,15 +68,14 @@ def settles_the_rest(event: ReturnSettled, lines: list[OrderLine]) -> str | None
     return None if left == 0 else f"{left} pieces stay with the customer"
 
 
-def pieces_for_exchange(event: ReturnSettled, lines: list[OrderLine], stock: dict[str, Stock]) -> str | None:
+def pieces_for_exchange(event: ReturnSettled, lines: list[OrderLine], stock: list[Stock]) -> str | None:
     """Hold if other pieces are wanted for those that came back, and are there."""
     if event.wish != "exchange":
         return "the customer wants the money back"
     wanted = _wanted_instead(event, lines)
     if not wanted:
         return "nothing was taken back"
-    short = [sku for sku, n in wanted.items() if stock[sku].state != "stocked" or stock[sku].available < n]
-    return f"not in stock: {', '.join(short)}" if short else None
+    return shortage(wanted, stock)
 
 
 # -- then ---------------------------------------------------------------------------------------------------------
@@ -133,7 +134,7 @@ def refund_return(
 
 
 def send_instead(
-    order: Order, event: ReturnSettled, lines: list[OrderLine], stock: dict[str, Stock]
+    order: Order, event: ReturnSettled, lines: list[OrderLine], reservations: list[Reservation]
 ) -> Iterator[Command]:
     """Send other pieces for those that were taken back."""
     found = _by_number(event)
@@ -149,21 +150,29 @@ def send_instead(
                     "packed": line.packed + again,
                 },
             )
-    for sku, quantity in _wanted_instead(event, lines).items():
-        yield Reserve(stock[sku], quantity)
-        yield Commit(stock[sku], quantity)
+    yield from take_more(_wanted_instead(event, lines), reservations)
     yield Spawn("shipment", shipment_of(order, lines, instead))
     yield Set(parcels=order.parcels + 1)
     yield Send("return", event.return_case, ReplacementSent())
 
 
-def restock_returned(event: Return, lines: list[OrderLine], stock: dict[str, Stock]) -> Iterator[Command]:
+def restock_returned(event: Return, lines: list[OrderLine], reservations: list[Reservation]) -> Iterator[Command]:
     """Put the pieces that came back over the counter on the shelf."""
-    coming = pieces_coming(event, lines)
+    coming, pieces = pieces_coming(event, lines), Counter[str]()
     for line in lines:
         if quantity := coming[line.number]:
             yield Change(line, {"returned": line.returned + quantity})
-            yield Restock(stock[line.sku], quantity)
+            pieces[line.sku] += quantity
+    yield from put_back(pieces, reservations)
+
+
+def restock_sound(event: ReturnSettled, lines: list[OrderLine], reservations: list[Reservation]) -> Iterator[Command]:
+    """Put the sound pieces of a return back on the shelf."""
+    found, pieces = _by_number(event), Counter[str]()
+    for line in lines:
+        if each := found.get(line.number):
+            pieces[line.sku] += each.accepted
+    yield from put_back(+pieces, reservations)
 
 
 def refund_returned(

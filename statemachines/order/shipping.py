@@ -4,17 +4,18 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from statemachines.carrier import Address
-from statemachines.commands import Change, Command, Restock, Send, Set, Spawn
+from statemachines.commands import Change, Command, Send, Set, Spawn
 from statemachines.order.events import Fulfill, Ship
 from statemachines.order.ledger import moves
 from statemachines.order.model import Order, OrderLine, worth
+from statemachines.order.stocking import by_product, put_back
 from statemachines.payment.events import Capture, Void
 from statemachines.payment.model import Payment
 from statemachines.pieces import NamedPieces, Pieces, by_line
+from statemachines.reservation.model import Reservation
 from statemachines.shipment.events import Prepare
 from statemachines.shipment.news import ShipmentCancelled as Unsent
 from statemachines.shipment.news import ShipmentDelivered, ShipmentLost, ShipmentReturned, ShipmentSent
-from statemachines.stock import Stock
 
 # -- only if ------------------------------------------------------------------------------------------------------
 
@@ -197,12 +198,11 @@ def count_unsent(order: Order, event: Unsent, lines: list[OrderLine]) -> Iterato
 
 
 def restock_found(
-    order: Order, event: ShipmentReturned, lines: list[OrderLine], stock: dict[str, Stock]
+    order: Order, event: ShipmentReturned, lines: list[OrderLine], reservations: list[Reservation]
 ) -> Iterator[Command]:
     """Put pieces on the shelf that were thought lost when everything else of the order was put back."""
     if order.stock_held == "nothing":
-        found = by_line(event.lines)
-        yield from (Restock(stock[line.sku], found[line.number]) for line in lines if found[line.number])
+        yield from put_back(by_product(event.lines, lines), reservations)
 
 
 def _count(lines: list[OrderLine], pieces: Iterable[Pieces], **each: int) -> Iterator[Command]:

@@ -1,23 +1,35 @@
-"""What an order holds of the stock: pieces are reserved when it is submitted, taken when it is paid, and given back."""
+"""What an order holds of the stock, by its reservation: pieces are held when it is submitted, taken when it is paid.
+
+An order has one reservation that is not over; a new one is made if pieces are wanted again.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
 
-from statemachines.commands import Command, Commit, Release, Reserve, Restock, Set
+from statemachines.commands import Command, Send, Set, Spawn
 from statemachines.order.events import Edit
-from statemachines.order.model import Order, OrderLine, pieces_of
-from statemachines.pieces import by_line
-from statemachines.stock import Stock
+from statemachines.order.model import Order, OrderLine, OrderPolicy, pieces_of
+from statemachines.pieces import Pieces, by_line
+from statemachines.reservation.events import Hold, HoldMore, Release, Restock, Take, as_pieces
+from statemachines.reservation.model import OVER, Reservation
+from statemachines.stock import Stock, shortage
 
 
-def in_stock(lines: list[OrderLine], stock: dict[str, Stock]) -> str | None:
+def in_stock(lines: list[OrderLine], stock: list[Stock], policy: OrderPolicy) -> str | None:
     """Refuse unless every piece is available."""
-    return _shortage(pieces_of(lines), stock)
+    return None if policy.backorders else shortage(pieces_of(lines), stock)
 
 
-def added_in_stock(event: Edit, stock: dict[str, Stock]) -> str | None:
+def added_in_stock(event: Edit, stock: list[Stock]) -> str | None:
     """Refuse to add pieces that are not available."""
-    return _shortage(_added(event), stock)
+    return shortage(_added(event), stock)
+
+
+def everything_is_here(reservations: list[Reservation]) -> str | None:
+    """Refuse to pack while pieces are waited for."""
+    missing = sum(each.missing for each in reservations if each.state not in OVER)
+    return f"{missing} pieces have not come in yet" if missing else None
 
 
 def still_holds_stock(order: Order) -> str | None:
@@ -25,47 +37,82 @@ def still_holds_stock(order: Order) -> str | None:
     return None if order.stock_held != "nothing" else "the order's pieces were given back"
 
 
-def reserve_stock(lines: list[OrderLine], stock: dict[str, Stock]) -> Iterator[Command]:
+def reserve_stock(order: Order, lines: list[OrderLine], now: datetime, policy: OrderPolicy) -> Iterator[Command]:
     """Promise the pieces to this order."""
-    yield from (Reserve(stock[sku], quantity) for sku, quantity in pieces_of(lines).items())
+    hold = Hold(
+        order=order.id,
+        customer=order.customer,
+        pieces=as_pieces(pieces_of(lines)),
+        allow_backorder=policy.backorders,
+        until=now + policy.reserve_at_most,
+    )
+    yield Spawn("reservation", hold)
     yield Set(stock_held="reserved")
 
 
-def take_stock(order: Order, lines: list[OrderLine], stock: dict[str, Stock]) -> Iterator[Command]:
-    """Take the promised pieces out of the stock."""
+def take_stock(order: Order, lines: list[OrderLine], reservations: list[Reservation]) -> Iterator[Command]:
+    """Take the pieces that are kept out of the stock; if they were given back, those that are left, and wait."""
     if order.stock_held == "reserved":
-        yield from (Commit(stock[sku], quantity) for sku, quantity in pieces_of(lines).items())
+        yield from (Send("reservation", name, Take()) for name in _alive(reservations))
         yield Set(stock_held="taken")
+    elif order.stock_held == "nothing":
+        yield from take_stock_anew(order, lines)
 
 
-def take_stock_anew(lines: list[OrderLine], stock: dict[str, Stock]) -> Iterator[Command]:
-    """Take pieces out of the stock that are promised to nobody."""
-    yield from _take(pieces_of(lines), stock)
+def take_stock_anew(order: Order, lines: list[OrderLine]) -> Iterator[Command]:
+    """Take pieces out of the stock that are kept for nobody."""
+    pieces = as_pieces(pieces_of(lines))
+    hold = Hold(order=order.id, customer=order.customer, pieces=pieces, allow_backorder=True, paid=True)
+    yield Spawn("reservation", hold)
     yield Set(stock_held="taken")
 
 
-def give_back_stock(order: Order, lines: list[OrderLine], stock: dict[str, Stock]) -> Iterator[Command]:
+def give_back_stock(order: Order, lines: list[OrderLine], reservations: list[Reservation]) -> Iterator[Command]:
     """Give back what the order holds: a promise is released, taken pieces return to the shelf unless they are gone."""
-    if order.stock_held == "reserved":
-        yield from (Release(stock[sku], quantity) for sku, quantity in pieces_of(lines).items())
-    elif order.stock_held == "taken":
-        yield from (Restock(stock[sku], quantity) for sku, quantity in _at_hand(lines).items())
+    pieces = as_pieces(_at_hand(lines)) if order.stock_held == "taken" else ()
+    if pieces or order.stock_held == "reserved":
+        yield from (Send("reservation", name, Release(pieces=pieces)) for name in _alive(reservations))
     yield Set(stock_held="nothing")
 
 
-def move_changed_stock(order: Order, event: Edit, lines: list[OrderLine], stock: dict[str, Stock]) -> Iterator[Command]:
+def move_changed_stock(
+    order: Order, event: Edit, lines: list[OrderLine], reservations: list[Reservation]
+) -> Iterator[Command]:
     """Take what was added, and give back what was taken off, if the order holds its pieces."""
-    if order.stock_held != "taken":
-        return
-    removed = by_line(event.remove)
-    yield from (Restock(stock[line.sku], removed[line.number]) for line in lines if removed[line.number])
-    yield from _take(_added(event), stock)
+    if order.stock_held == "taken":
+        yield from take_more(_added(event), reservations)
+        removed = as_pieces(by_product(event.remove, lines))
+        if removed:
+            yield from (Send("reservation", name, Release(pieces=removed)) for name in _alive(reservations))
 
 
-def _take(pieces: Counter[str], stock: dict[str, Stock]) -> Iterator[Command]:
-    for sku, quantity in pieces.items():
-        yield Reserve(stock[sku], quantity)
-        yield Commit(stock[sku], quantity)
+def take_more(pieces: Counter[str], reservations: list[Reservation]) -> Iterator[Command]:
+    """Take further pieces for an order that is paid."""
+    if pieces:
+        yield from (Send("reservation", name, HoldMore(pieces=as_pieces(pieces))) for name in _alive(reservations))
+
+
+def put_back(pieces: Counter[str], reservations: list[Reservation]) -> Iterator[Command]:
+    """Put pieces back on the shelves from which they were taken."""
+    if pieces:
+        yield from (Send("reservation", name, Restock(pieces=as_pieces(pieces))) for name in _alive(reservations))
+
+
+def note_expired_reservation() -> Iterator[Command]:
+    """Note that nothing is kept for the order any more."""
+    yield Set(stock_held="nothing")
+
+
+def by_product(pieces: tuple[Pieces, ...], lines: list[OrderLine]) -> Counter[str]:
+    """Sum pieces of lines by their product."""
+    quantities, sums = by_line(pieces), Counter[str]()
+    for line in lines:
+        sums[line.sku] += quantities[line.number]
+    return +sums
+
+
+def _alive(reservations: list[Reservation]) -> list[str]:
+    return [each.id for each in reservations if each.state not in OVER]
 
 
 def _added(event: Edit) -> Counter[str]:
@@ -80,14 +127,3 @@ def _at_hand(lines: list[OrderLine]) -> Counter[str]:
     for line in lines:
         pieces[line.sku] += line.kept - line.lost - line.delivered - line.unavailable
     return +pieces
-
-
-def _shortage(pieces: Counter[str], stock: dict[str, Stock]) -> str | None:
-    short = []
-    for sku, quantity in pieces.items():
-        shelf = stock[sku]
-        if shelf.state != "stocked":
-            short.append(f"{sku}: its stock is {shelf.state}")
-        elif shelf.available < quantity:
-            short.append(f"{sku}: {quantity} asked, {shelf.available} available")
-    return "not in stock: " + "; ".join(short) if short else None

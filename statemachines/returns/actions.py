@@ -11,7 +11,7 @@ from statemachines.carrier import (
     CreateShipment,
     ShipmentCreated,
 )
-from statemachines.commands import Add, Call, Cancel, Change, Command, Restock, Send, Set, Start, Withdraw
+from statemachines.commands import Add, Call, Cancel, Change, Command, Send, Set, Start, Withdraw
 from statemachines.declaration import Actor, Role, asks
 from statemachines.pieces import Pieces, by_line
 from statemachines.refund.news import (
@@ -34,10 +34,8 @@ from statemachines.returns.events import (
     Request,
     Wish,
 )
-from statemachines.returns.guards import sound_pieces
 from statemachines.returns.model import ReturnCase, ReturnLine, ReturnPolicy
 from statemachines.returns.news import ReturnDropped, ReturnSettled
-from statemachines.stock import Stock, offer
 from statemachines.values import money
 
 NOT_SENT = "the pieces were not sent in time"
@@ -205,13 +203,6 @@ def note_findings(event: Inspect, lines: list[ReturnLine], actor: Actor, now: da
     for found in event.lines:
         yield Change(rows[found.number], found.model_dump(exclude={"number"}))
     yield Set(inspected_at=now, inspected_by=actor.id, note=event.note)
-
-
-def restock_sound(event: Inspect, lines: list[ReturnLine], stock: dict[str, Stock]) -> Iterator[Command]:
-    """Put the sound pieces back on the shelf; whoever waits for such pieces gets them."""
-    for sku, pieces in sound_pieces(event, lines).items():
-        yield Restock(stock[sku], pieces)
-        yield from offer(stock[sku])
 
 
 def tell_settled(case: ReturnCase, event: Inspect, actor: Actor) -> Iterator[Command]:

@@ -12,7 +12,7 @@ from statemachines.values import Name, Reference
 
 
 class ReturnSettled(Event):
-    """The pieces were inspected; the sound ones are on the shelf again."""
+    """The pieces were inspected; the order puts the sound ones back on the shelf."""
 
     return_case: Reference
     lines: tuple[Inspected, ...] = Field(min_length=1, max_length=MAX_LINES)

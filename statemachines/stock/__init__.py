@@ -5,7 +5,6 @@ from statemachines.stock.events import (
     Alert,
     Fill,
     Freeze,
-    Offer,
     Open,
     PiecesArrived,
     PiecesAt,
@@ -29,7 +28,7 @@ from statemachines.stock.model import (
     queue_page,
     stock_id,
 )
-from statemachines.stock.queue import leave_queue, offer
+from statemachines.stock.queue import leave_queue
 
 __all__ = [
     "MAIN",
@@ -41,7 +40,6 @@ __all__ = [
     "Fill",
     "Freeze",
     "Location",
-    "Offer",
     "Open",
     "PiecesArrived",
     "PiecesAt",
@@ -57,7 +55,6 @@ __all__ = [
     "choose",
     "free_pieces",
     "leave_queue",
-    "offer",
     "queue_page",
     "shortage",
     "stock",

@@ -77,10 +77,6 @@ class Fill(Event):
     """Give pieces that are free to those who wait for them, first come, first served."""
 
 
-class Offer(Event):
-    """Pieces came back from orders: have those served who wait, right after this transaction."""
-
-
 # -- what a reservation that waits is told, in the same transaction ------------------------------------------------
 
 

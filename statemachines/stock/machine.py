@@ -19,7 +19,6 @@ from statemachines.stock.events import (
     Alert,
     Fill,
     Freeze,
-    Offer,
     Open,
     Receive,
     Retire,
@@ -29,7 +28,7 @@ from statemachines.stock.events import (
     Unfreeze,
 )
 from statemachines.stock.model import MAX_ON_HAND, Backorder, Stock, stock_id
-from statemachines.stock.queue import call_next, pages_in_front, serve, serve_soon
+from statemachines.stock.queue import call_next, pages_in_front, serve
 
 
 def main_stock(stock: Stock) -> list[str]:
@@ -113,7 +112,6 @@ stock = Machine(
         Transition(Receive,         ANY,                   None,      [fits_the_shelf],                          [put_on_shelf, call_next]),
         Transition(Adjust,          ANY,                   None,      [takes_only_what_is_free, fits_the_shelf], [correct, call_next]),
         Transition(Fill,            ANY,                   None,      [],                                        [serve]),
-        Transition(Offer,           ANY,                   None,      [],                                        [serve_soon]),
         Transition(SetReorderLevel, ANY,                   None,      [],                                        [set_reorder_level]),
         Transition(SetPriority,     ANY,                   None,      [],                                        [set_priority]),
         Transition(Alert,           ANY,                   None,      [],                                        [note_alert]),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from statemachines.commands import Change, Command, Reserve, Send, Set, Start
-from statemachines.stock.events import Fill, Offer, PiecesArrived, PiecesAt
+from statemachines.stock.events import Fill, PiecesArrived, PiecesAt
 from statemachines.stock.locations import Portion, choose, free_pieces
 from statemachines.stock.model import QUEUE_PAGE, Backorder, Stock, queue_page
 
@@ -42,20 +42,6 @@ def call_next(stock: Stock, main: dict[str, Stock]) -> Iterator[Command]:
     first = main.get(stock.product, stock)
     if first.waiting:
         yield Send("stock", first.id, Fill())
-
-
-def offer(main: Stock) -> Iterator[Command]:
-    """Offer pieces that came back from an order to those who wait for the product, if any do.
-
-    It takes one event, whoever waits and for how much, so an order may do so for many products at once.
-    """
-    if main.waiting:
-        yield Send("stock", main.id, Offer())
-
-
-def serve_soon(now: datetime) -> Iterator[Command]:
-    """Serve those who wait at once, in a transaction of its own."""
-    yield Start(Fill.event_name, Fill, now)
 
 
 def serve(stock: Stock, stocks: list[Stock], queue: list[Backorder], now: datetime) -> Iterator[Command]:

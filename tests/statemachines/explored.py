@@ -49,6 +49,7 @@ RESTING = {
     "refund": ["succeeded"],
     "shipment": ["lost"],
     "return": ["refunded"],
+    "reservation": ["taken"],
 }
 """Where an entity may stay for ever, beside its final states."""
 

@@ -62,7 +62,6 @@ def test_internal_transitions_stand_in_a_note():
         "        stays on receive [fits_the_shelf]\n"
         "        stays on adjust [takes_only_what_is_free, fits_the_shelf]\n"
         "        stays on fill\n"
-        "        stays on offer\n"
         "        stays on set_reorder_level\n"
         "        stays on set_priority\n"
         "        stays on alert\n"

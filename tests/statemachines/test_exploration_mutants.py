@@ -11,15 +11,14 @@ from statemachines.order.compensation import give_money_back
 from statemachines.order.events import Fulfill, Refund, RequestReturn, Submit
 from statemachines.order.ledger import record
 from statemachines.order.model import OrderPolicy
+from statemachines.order.returning import restock_sound
 from statemachines.order.stocking import give_back_stock
 from statemachines.refund.actions import record_success
 from statemachines.refund.events import Retry
 from statemachines.refund.guards import outcome_is_known
 from statemachines.refund.machine import refund
 from statemachines.refund.news import Refunded
-from statemachines.returns.actions import restock_sound
 from statemachines.returns.events import Approve, Inspect, Receive
-from statemachines.returns.machine import returns
 from statemachines.shipment.events import Deliver
 from statemachines.world import World
 from tests.statemachines.explored import CANCEL, PUT_RIGHT, anna, delivered, explored, merchant, paid, shop
@@ -46,7 +45,7 @@ def test_an_order_that_keeps_its_pieces_when_it_expires() -> None:
 def test_a_return_that_puts_nothing_back_on_the_shelf() -> None:
     inspect = Inspect.model_validate({"lines": [{"number": 1, "accepted": 1}]})
     moves = [anna("order", RequestReturn(), 1), *(merchant("return", each) for each in (Approve(), Receive(), inspect))]
-    assert complaint(delivered(other=changed(returns, restock_sound)), *moves, PUT_RIGHT[2]) == [
+    assert complaint(delivered(other=changed(order, restock_sound)), *moves, PUT_RIGHT[2]) == [
         "no piece is lost or there twice: 2 on hand, 0 reserved; it should be 3 and 0",
         "anna: request_return()",
         "shop: approve()",

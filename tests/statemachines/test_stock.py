@@ -12,7 +12,6 @@ from statemachines.stock import (
     Adjust,
     Alert,
     Freeze,
-    Offer,
     Open,
     Receive,
     SetPriority,
@@ -234,16 +233,6 @@ def test_a_delivery_that_nobody_waits_for_is_one_event(room: Storeroom):
 
     assert isinstance(outcome, Happened)
     assert [step.event.event_name for step in outcome.steps] == ["receive"]
-
-
-def test_pieces_that_came_back_are_offered_right_after(room: Storeroom):
-    room.waits(MUG=6)
-    outcome = room.world.raise_("stock", "MUG", Offer())
-
-    assert isinstance(outcome, Happened)
-    assert len(outcome.steps) == 1
-    due = next(timer for timer in room.world.timers if timer.machine == "stock")
-    assert (due.event, due.due_at) == ("fill", room.world.now)
 
 
 def test_main_stocks_are_named_by_the_sku_and_others_by_their_location_too():

@@ -29,13 +29,15 @@ from statemachines.order.returning import (
     refund_return,
     refund_returned,
     restock_returned,
+    restock_sound,
     returns_something,
     returns_the_rest,
     send_instead,
     settles_the_rest,
     within_return_window,
 )
-from statemachines.order.rows.phases import ARRIVED, CALLED_OFF, IN_WORK, LATER, OUT
+from statemachines.order.rows.phases import ARRIVED, CALLED_OFF, IN_WORK, LATER, OUT, UNPAID
+from statemachines.order.stocking import note_expired_reservation
 from statemachines.payment.news import (
     Authorized,
     Charged,
@@ -53,6 +55,7 @@ from statemachines.refund.news import (
     RefundReturned,
     RefundSettled,
 )
+from statemachines.reservation.events import Backordered, BackorderFilled, ReservationExpired
 from statemachines.returns.news import ReturnDropped, ReturnSettled
 
 GOOD_RETURN: list[Guard] = [within_return_window, returns_something, no_more_than_bought]
@@ -84,8 +87,12 @@ SETTLING = [
     Transition(Return,                 "completed",          "returned",                 [*GOOD_RETURN, returns_the_rest],                     [restock_returned, refund_returned]),
     Transition(Return,                 "completed",          None,                       GOOD_RETURN,                                          [restock_returned, refund_returned]),
     Transition(RequestReturn,          ["delivered", "completed"], None,                 GOOD_RETURN,                                          [open_return]),
-    Transition(ReturnSettled,          ["delivered", "completed"], None,                 [pieces_for_exchange],                                [send_instead]),
-    Transition(ReturnSettled,          ["delivered", "completed"], "returned",           [settles_the_rest],                                   [refund_return]),
-    Transition(ReturnSettled,          LATER,                None,                       [],                                                   [refund_return]),
+    Transition(ReturnSettled,          ["delivered", "completed"], None,                 [pieces_for_exchange],                                [restock_sound, send_instead]),
+    Transition(ReturnSettled,          ["delivered", "completed"], "returned",           [settles_the_rest],                                   [restock_sound, refund_return]),
+    Transition(ReturnSettled,          LATER,                None,                       [],                                                   [restock_sound, refund_return]),
     Transition(ReturnDropped,          LATER,                None,                       [],                                                   [keep_pieces]),
+    # -- pieces that are kept or waited for
+    Transition(Backordered,            [*UNPAID, *LATER],    None),
+    Transition(BackorderFilled,        [*UNPAID, *LATER, *CALLED_OFF], None),
+    Transition(ReservationExpired,     [*UNPAID, *CALLED_OFF], None,                     [],                                                   [note_expired_reservation]),
 ]  # fmt: skip

@@ -22,6 +22,7 @@ from statemachines.order.shipping import (
     take_for_parcel,
     waits_to_be_packed,
 )
+from statemachines.order.stocking import everything_is_here
 from statemachines.shipment.news import (
     RecallRefused,
     ShipmentCancelled,
@@ -33,8 +34,8 @@ from statemachines.shipment.news import (
 
 SHIPPING = [
     #          event                   from                  to                          only if                                               then
-    Transition(Ship,                   ["processing", "partially_shipped"], None,        [waits_to_be_packed],                                 [prepare_parcel]),
-    Transition(Fulfill,                ["processing", "partially_shipped"], "fulfilled", [no_parcel_waits],                                    [send_the_rest, stamp_fulfilled]),
+    Transition(Ship,                   ["processing", "partially_shipped"], None,        [everything_is_here, waits_to_be_packed],             [prepare_parcel]),
+    Transition(Fulfill,                ["processing", "partially_shipped"], "fulfilled", [everything_is_here, no_parcel_waits],                [send_the_rest, stamp_fulfilled]),
     Transition(ShipmentSent,           ["processing", "partially_shipped"], "partially_delivered", [ships_the_rest, some_are_delivered],       [count_sent, take_for_parcel, stamp_fulfilled]),
     Transition(ShipmentSent,           ["processing", "partially_shipped"], "fulfilled", [ships_the_rest],                                     [count_sent, take_for_parcel, stamp_fulfilled]),
     Transition(ShipmentSent,           "processing",         "partially_shipped",        [],                                                   [count_sent, take_for_parcel]),
