@@ -13,8 +13,9 @@ from statemachines.order import Order, OrderLine
 from statemachines.payment import Payment
 from statemachines.refund.model import Refund
 from statemachines.registry import MACHINES
+from statemachines.reservation.model import Reservation
 from statemachines.returns.model import ReturnCase, ReturnLine
-from statemachines.stock import Stock
+from statemachines.stock import Backorder, Stock
 
 Row = dict[str, Any]
 REMINDERS = {"remind_of_basket", "remind_of_basket_again"}
@@ -66,7 +67,7 @@ def _check_stock(connection: Connection, history: list[Row]) -> None:
         if record["machine"] == "stock":
             payload = record["payload"]
             gained = {"open": "on_hand", "receive": "quantity", "adjust": "difference"}.get(record["event"])
-            owned[record["entity_id"]] += payload[gained] if gained else 0
+            owned[record["entity_id"].partition("@")[0]] += payload[gained] if gained else 0
     ruined: Counter[tuple[str, int]] = Counter()
     order_of = {row["id"]: row["order_id"] for row in rows(connection, ReturnCase)}
     for line in rows(connection, ReturnLine):
@@ -81,10 +82,17 @@ def _check_stock(connection: Connection, history: list[Row]) -> None:
             gone[line["sku"]] += kept + line["missing"] + ruined[line["order_id"], line["number"]]
         else:
             gone[line["sku"]] += line["lost"] + line["delivered"] + line["missing"]
+    order_of = {row["id"]: row["order_id"] for row in rows(connection, Reservation)}
+    for each in rows(connection, Backorder):
+        waiting = promised if held[order_of[each["reservation_id"]]] == "reserved" else gone
+        waiting[each["sku"]] -= each["missing"]
+    on_hand, reserved = Counter[str](), Counter[str]()
     for shelf in rows(connection, Stock):
-        sku = shelf["id"]
+        on_hand[shelf["sku"]] += shelf["on_hand"]
+        reserved[shelf["sku"]] += shelf["reserved"]
+    for sku in on_hand:
         expected = owned[sku] - gone[sku], promised[sku]
-        assert (shelf["on_hand"], shelf["reserved"]) == expected, f"{sku}: pieces are missing or promised twice"
+        assert (on_hand[sku], reserved[sku]) == expected, f"{sku}: pieces are missing or promised twice"
 
 
 def _check_money(connection: Connection, effects: list[Row]) -> None:

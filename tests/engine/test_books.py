@@ -25,7 +25,7 @@ async def busy(shop: Shop) -> Shop:
 
 
 async def test_finds_sound_books_in_order(busy: Shop) -> None:
-    assert await busy.service.database.read(audit) == 2 + 1 + 2 + 6 + 4 + 3
+    assert await busy.service.database.read(audit) == 2 + 1 + 3 + 19 + 8 + 5
 
 
 @pytest.mark.parametrize(
