@@ -23,7 +23,6 @@ from engine.envelope import (
     DecisionFailed,
     DispatchError,
     Envelope,
-    NotFound,
     Outcome,
     Rejected,
 )
@@ -157,7 +156,7 @@ class Batch:
     def _find_needs(self) -> None:
         """Note what the arrived events need and is not loaded yet."""
         for envelope in self._envelopes:
-            with suppress(Lacking, NotFound):
+            with suppress(Exception):  # what is wrong with one of them will show when it is decided
                 self._need(self._registry[envelope.machine], _id_of(envelope), envelope.event)
 
     def _need(self, machine: Machine, id: str, event: Event) -> None:  # noqa: A002

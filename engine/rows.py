@@ -133,7 +133,7 @@ class Rows:
             Lacking: some of it was not looked for yet.
         """
         loaded = SimpleNamespace()
-        for load in machine.needs(event.event_name):
+        for load in machine.needs(entity, event):
             keys = machine.key_of(load, entity, event, loaded)
             self._want(load.row, load.by, keys, lock=load.lock)
             setattr(loaded, load.name, self._gather(load, keys))

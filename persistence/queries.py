@@ -236,7 +236,7 @@ def children_of(connection: Connection, children: Mapping[str, Column[str]], id:
 def load_for_explaining(connection: Connection, machine: Machine, entity: Entity) -> dict[str, Any]:
     """Load what the guards of an entity's state may ask for, as far as it can be known without an event's payload."""
     store, loaded = Store(connection), SimpleNamespace()
-    needed = {load.name for event in machine.events_of(entity.state) for load in machine.needs(event)}
+    needed = machine.may_need(entity.state)
     for load in machine.loads.values():
         if load.name in needed and not machine.asks_payload(machine.keys_of(load)):
             keys = machine.key_of(load, entity, None, loaded)

@@ -89,7 +89,7 @@ def decide(
         entity: the row as it is; it is not changed.
         event: the request.
         now: the moment of the batch, in UTC.
-        loaded: has an attribute for each load that `machine.needs(event.event_name)` lists.
+        loaded: has an attribute for each load that `machine.needs(entity, event)` lists.
         actor: who asks.
     """
     source = entity.state

@@ -4,7 +4,9 @@ import inspect
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from itertools import takewhile
 from typing import Any, cast
 
 import transitions
@@ -29,6 +31,20 @@ from statemachines.trial import Injected, Trial, collector, condition
 logging.getLogger("transitions").setLevel(logging.WARNING)  # at INFO it costs 14 µs a trigger
 
 SYSTEM = Actor("system", Role.SYSTEM)
+
+_UNKNOWN = frozenset({"now", "actor"})
+"""What guards may ask for and is not known yet when rows are loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Needs:
+    """What must be loaded if a row may be the one that is taken."""
+
+    first_guards: tuple[Injected, ...]
+    """Its guards before the first that asks for more than the entity, the event and the policy."""
+    is_sure: bool
+    """Whether these are all, so that the row is taken once they hold."""
+    loads: frozenset[str]
 
 
 class Machine:
@@ -134,9 +150,30 @@ class Machine:
             return True
         return bool(getattr(entity, owner) == actor.id)
 
-    def needs(self, event: str) -> tuple[Load, ...]:
-        """Return what must be loaded to decide `event` in any state, in the order of loading."""
-        return self._needs.get(event, ())
+    def needs(self, entity: Entity, event: Event) -> tuple[Load, ...]:
+        """Return what must be loaded to decide `event` on an entity as it is, in the order of loading.
+
+        A row that the entity, the event and the policy rule out by themselves needs nothing: what is not loaded is not
+        locked either, and others that want it need not wait.
+        """
+        rows = self._needs.get((entity.state, event.event_name), ())
+        trial = Trial(entity, event, None, None, self.policy, SYSTEM)
+        names: set[str] = set()
+        for row in rows:
+            if row.loads <= names and not row.is_sure:
+                continue
+            if any(guard(trial) is not None for guard in row.first_guards):
+                continue
+            names |= row.loads
+            if row.is_sure:
+                break
+        return tuple(load for load in self.loads.values() if load.name in names) if names else ()
+
+    def may_need(self, state: str) -> frozenset[str]:
+        """Return the names of what deciding on events in `state` may ask for."""
+        return frozenset(
+            name for (at, _), rows in self._needs.items() if at == state for row in rows for name in row.loads
+        )
 
     def keys_of(self, load: Load) -> Injected:
         """Return what computes the keys of a load."""
@@ -217,7 +254,11 @@ class Machine:
             names[state][event] = None
         self._events_of = {state: tuple(events) for state, events in names.items()}
         self._waiting = {row.target for row in self.transitions if row.target and self._awaits_outcome(row)}
-        self._needs = {name: self._loads_of(name) for name in self.events}
+        self._needs = {
+            key: tuple(self._needs_of(row) for row in rows)
+            for key, rows in self._rows.items()
+            if any(self._loads_of(row) for row in rows)
+        }
 
     def _exit(self, source: str, row: Transition) -> Sequence[Action]:
         """Return what leaving `source` asks for: before the row's own actions, as in statecharts everywhere."""
@@ -243,20 +284,24 @@ class Machine:
             for other in self.transitions
         )
 
-    def _loads_of(self, event: str) -> tuple[Load, ...]:
+    def _needs_of(self, row: Transition) -> "_Needs":
+        guards = self._guards[id(row)]
+        first = tuple(takewhile(lambda guard: _UNKNOWN.union(self.loads).isdisjoint(guard.parameters), guards))
+        return _Needs(first, is_sure=first == guards, loads=self._loads_of(row))
+
+    def _loads_of(self, row: Transition) -> frozenset[str]:
+        """Return the names of what a row asks for, and of what the keys of that ask for."""
         asked = {
             parameter
-            for row in self.transitions
-            if row.event.event_name == event
             for function in (*row.guards, *row.actions, *self._state_actions(row), *self._durations(row))
             for parameter in inspect.signature(function).parameters
         }
-        needed: list[Load] = []
+        needed: set[str] = set()
         for load in reversed(self.loads.values()):
             if load.name in asked:
-                needed.insert(0, load)
+                needed.add(load.name)
                 asked.update(self._keys[load.name].parameters)
-        return tuple(needed)
+        return frozenset(needed)
 
     def _state_actions(self, row: Transition) -> Iterable[Action]:
         if row.target is None:

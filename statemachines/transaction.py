@@ -225,7 +225,7 @@ class Transaction:
 
     def _loaded(self, machine: Machine, entity: Entity, event: Event) -> SimpleNamespace:
         loaded = SimpleNamespace()
-        for load in machine.needs(event.event_name):
+        for load in machine.needs(entity, event):
             keys = machine.key_of(load, entity, event, loaded)
             setattr(loaded, load.name, self._gather(load, keys))
         return loaded

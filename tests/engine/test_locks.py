@@ -90,3 +90,18 @@ async def test_it_takes_as_many_statements_for_the_payments_of_ten_orders_as_for
             assert all(isinstance(outcome, Committed) for outcome in outcomes)
             asked.append(len(statements))
         assert asked[0] == asked[1]
+
+
+async def test_payments_do_not_wait_for_those_who_move_the_stock(
+    open_service: OpenService, postgresql_url: str
+) -> None:
+    engine = create_async_engine(postgresql_url)
+    async with open_service(postgresql_url) as service, engine.connect() as other:
+        shop = Shop(service)
+        await shop.sells("MUG", price=20_000)
+        order = await shop.pending(MUG=1)
+        await other.execute(text("SELECT id FROM stock FOR UPDATE"))
+        paid = await asyncio.wait_for(shop.tell("order", order, Pay(method="tok_approve"), ANNA), timeout=10)
+        assert committed(paid).state == "paying"
+        await other.rollback()
+    await engine.dispose()

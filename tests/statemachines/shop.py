@@ -104,7 +104,7 @@ class Shop:
     def loaded(self, kind: Machine, entity: Entity, event: Event) -> SimpleNamespace:
         """Load what the event's guards and actions ask for."""
         loaded = SimpleNamespace()
-        for load in kind.needs(event.event_name):
+        for load in kind.needs(entity, event):
             found = self._find(load, kind.key_of(load, entity, event, loaded))
             by_key = {getattr(row, load.by): row for row in found}
             setattr(loaded, load.name, by_key if load.by_primary_key else found)

@@ -272,11 +272,59 @@ def test_guards_are_given_what_they_name():
     )
     tenants = SimpleNamespace(tenants=[Lift(id="anna")])
 
-    assert [load.name for load in machine.needs("break")] == ["tenants"]
+    assert [load.name for load in machine.needs(lift(), Break())] == ["tenants"]
     accepted(decide(machine, lift(), Break(), NOON, tenants, Actor("anna", Role.CUSTOMER)))
     assert (
         decide(machine, lift(), Break(), NOON, tenants, Actor("ben", Role.CUSTOMER)).reason == "ben does not live here"
     )
+
+
+# -- what is loaded
+
+
+def needs(*transitions: Transition, of: Lift) -> list[str]:
+    """Return what must be loaded for a ride to the second floor, if there are such rows for it."""
+    machine = Machine(
+        Lift,
+        plural="lifts",
+        prefix="lift",
+        loads=[Load("floors", Lift, by="state", keys=any_key), Load("tenants", Lift, by="state", keys=any_key)],
+        policy=LiftPolicy(),
+        states=[State("open"), State("riding"), State("broken", final=True)],
+        transitions=[Transition(Build, NEW, "open"), Transition(Stop, "riding", "broken", [lives_here]), *transitions],
+    )
+    return [load.name for load in machine.needs(of, Go(floor=2))]
+
+
+def test_what_guards_ask_for_is_loaded():
+    assert needs(Transition(Go, "open", "riding", [floor_exists]), of=lift()) == ["floors"]
+
+
+def test_what_another_state_or_another_event_asks_for_is_not_loaded():
+    assert needs(Transition(Go, "open", "riding", [floor_exists]), of=lift("riding")) == []
+
+
+def test_what_a_row_asks_for_that_the_entity_rules_out_is_not_loaded():
+    row = Transition(Go, "open", "riding", [is_elsewhere, floor_exists])
+
+    assert needs(row, of=lift(floor=2)) == []
+    assert needs(row, of=lift(floor=1)) == ["floors"]
+
+
+def test_what_rows_ask_for_is_not_loaded_if_one_before_them_is_taken():
+    rows = Transition(Go, "open", "riding", [carries]), Transition(Go, "open", "broken", [floor_exists])
+
+    assert needs(*rows, of=lift(load=100)) == []
+    assert needs(*rows, of=lift(load=301)) == ["floors"]
+
+
+def test_what_rows_ask_for_is_loaded_if_the_time_or_the_caller_may_rule_them_out():
+    rows = (
+        Transition(Go, "open", "riding", [is_day, floor_exists]),
+        Transition(Go, "open", "broken", [lives_here]),
+    )
+
+    assert needs(*rows, of=lift()) == ["floors", "tenants"]
 
 
 # -- actions and commands
