@@ -6,12 +6,13 @@ It speaks as much of Stripe's API as a charge needs, and little HTTP, so that wh
 import asyncio
 import itertools
 import sys
+import time
 from urllib.parse import parse_qs
 
 import msgspec
 import uvloop
 
-_numbers = itertools.count(1)
+_numbers = itertools.count(time.time_ns())  # a peer that is started anew gives other names
 
 
 class QuickPeer(asyncio.Protocol):
