@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from sqlmodel import SQLModel
 
 _PLAIN = frozenset({int, str, bool, type(None)})
-"""Types whose values stand for themselves: most are, and asking `match` about each of them took half of all the time."""
+"""Types whose values stand for themselves: most are, and asking `match` about each took half of the time."""
 
 
 class Numbers:
