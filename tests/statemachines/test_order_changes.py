@@ -6,6 +6,7 @@ from statemachines.letters import PaymentReminder
 from statemachines.order import (
     Create,
     Edit,
+    Hold,
     Pay,
     Ship,
 )
@@ -14,7 +15,7 @@ from statemachines.pieces import MAX_LINES, Pieces
 from statemachines.product import Reprice
 from statemachines.values import MAX_AMOUNT
 from tests.statemachines.shop import ANNA
-from tests.statemachines.store import Seen, Store, asked
+from tests.statemachines.store import Seen, Store, asked, pieces, ship
 
 
 def remove(number: int, quantity: int) -> Edit:
@@ -67,26 +68,82 @@ def test_only_what_is_kept_is_reserved(store: Store):
     assert store.shelf("MUG") == (10, 2)
 
 
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        (Edit(), "say what to add or to remove"),
-        (add(SPOON=1), "not in the catalogue: SPOON"),
-        (add(CUP=1), "the products are priced in different currencies: EUR, USD"),
-        (remove(2, 1), "the order has no line 2"),
-        (remove(1, 3), "line 1: 3 to remove, 2 not packed yet"),
-        (Edit(remove=(Pieces(number=1, quantity=1),) * 3), "line 1: 3 to remove, 2 not packed yet"),
-        (remove(1, 2), "nothing would be left; cancel the order instead"),
-        (add(YACHT=1), f"the total {MAX_AMOUNT + 2500} is above the limit of {MAX_AMOUNT}"),
-    ],
-)
-def test_a_change_that_can_not_be_is_refused_and_changes_nothing(store: Store, change: Edit, reason: str):
-    store.sells("CUP", currency="USD")
-    store.sells("YACHT", price=MAX_AMOUNT)
-    order = store.draft(MUG=2)
+BAD = [
+    (Edit(), "say what to add or to remove"),
+    (add(SPOON=1), "not in the catalogue: SPOON"),
+    (add(CUP=1), "the products are priced in different currencies: EUR, USD"),
+    (Edit(add=asked(CUP=1), remove=pieces(1, 1)), "the products are priced in different currencies: EUR, USD"),
+    (remove(3, 1), "the order has no line 3"),
+    (Edit(add=asked(POT=1), remove=pieces(3, 1)), "the order has no line 3"),
+    (remove(1, 3), "line 1: 3 to remove, 2 not packed yet"),
+    (Edit(add=asked(POT=2), remove=pieces(1, 3)), "line 1: 3 to remove, 2 not packed yet"),
+    (Edit(remove=pieces(1, 1) * 3), "line 1: 3 to remove, 2 not packed yet"),
+    (Edit(remove=pieces(1, 2) + pieces(2, 1)), "nothing would be left; cancel the order instead"),
+    (add(YACHT=1), f"the total {MAX_AMOUNT + 6500} is above the limit of {MAX_AMOUNT}"),
+]
+"""Changes of an order of two mugs and a pot that can't be, and why."""
 
-    assert store.why(order, change, ANNA) == reason
-    assert (order.version, order.total, kept(store, order)) == (1, 2500, {"MUG": 2})
+
+def in_state(store: Store, state: str) -> Seen:
+    """Return an order of two mugs and a pot in a state in which it may be changed."""
+    if state == "draft":
+        return store.draft(MUG=2, POT=1)
+    if state == "payment_due":
+        order = store.paid(MUG=2)
+        store.tell(order, add(POT=1))
+        return order
+    order = store.paid(MUG=2, POT=1)
+    if state == "on_hold":
+        store.tell(order, Hold(reason="wait"))
+    return order
+
+
+@pytest.mark.parametrize("state", ["draft", "processing", "on_hold", "payment_due"])
+@pytest.mark.parametrize(("change", "reason"), BAD)
+def test_a_change_that_can_not_be_is_refused_and_changes_nothing(store: Store, change: Edit, reason: str, state: str):
+    store.sells("CUP", currency="USD", price=9900)
+    store.sells("YACHT", price=MAX_AMOUNT)
+    order = in_state(store, state)
+    before = order.version
+
+    assert store.why(order, change) == reason
+    assert (order.state, order.version, order.total, kept(store, order)) == (state, before, 6500, {"MUG": 2, "POT": 1})
+
+
+@pytest.mark.parametrize("change", [add(POT=5), Edit(add=asked(POT=5), remove=pieces(1, 2))])
+@pytest.mark.parametrize("state", ["processing", "on_hold", "payment_due"])
+def test_nothing_is_added_to_a_paid_order_that_is_not_there(store: Store, state: str, change: Edit):
+    order = in_state(store, state)
+
+    assert store.why(order, change) == "not in stock: POT: 5 asked, 4 available"
+
+
+def test_nothing_is_added_to_an_order_in_payment_that_is_not_there_for_less(store: Store):
+    store.sells("PIN", price=1, on_hand=1)
+    order = in_state(store, "payment_due")
+
+    change = Edit(add=asked(PIN=2), remove=pieces(2, 1) + pieces(1, 1))
+
+    assert store.why(order, change) == "not in stock: PIN: 2 asked, 1 available"
+
+
+@pytest.mark.parametrize("change", [add(POT=1), remove(2, 1)])
+def test_an_order_of_which_pieces_are_packed_is_not_changed(store: Store, change: Edit):
+    order = store.paid(MUG=2, POT=1)
+    store.tell(order, ship(1, 1))
+    store.tell(order, Hold(reason="wait"))
+
+    assert store.why(order, change) == "1 pieces are packed already"
+
+
+@pytest.mark.parametrize("change", [add(POT=1), remove(2, 1)])
+def test_an_order_whose_money_lapsed_is_not_changed_once_pieces_are_packed(store: Store, change: Edit):
+    order = store.held(MUG=2, POT=1)
+    store.tell(order, ship(1, 1))
+    store.wait(days=7)
+    assert order.state == "payment_due"
+
+    assert store.why(order, change) == "1 pieces are packed already"
 
 
 def test_an_order_holds_so_many_lines_and_no_more(store: Store):
@@ -130,12 +187,6 @@ def test_pieces_that_are_added_to_a_paid_order_leave_the_shelf_at_once(store: St
     store.tell(order, add(MUG=1, POT=2), ANNA)
 
     assert (store.shelf("MUG"), store.shelf("POT")) == ((7, 0), (3, 0))
-
-
-def test_nothing_is_added_to_a_paid_order_that_is_not_there(store: Store):
-    order = store.paid(POT=5)
-
-    assert store.why(order, add(POT=1), ANNA) == "not in stock: POT: 1 asked, 0 available"
 
 
 def test_what_a_change_costs_less_is_given_back(store: Store):

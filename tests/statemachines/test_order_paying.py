@@ -274,6 +274,26 @@ def test_a_late_charge_for_an_order_that_gave_its_pieces_back_is_for_a_person_to
     assert (store.shelf(), len(store.letters(OrderConfirmed))) == ((8, 0), 1)
 
 
+def test_an_order_that_is_paid_late_is_not_taken_up_without_its_pieces():
+    store = Store.stocked(order=OrderPolicy(payment_tries=1))
+    order = store.paying(POT=4)
+    store.answer(order, CHARGE, lambda _: CustomerActionRequired(payment="pi_1"))
+    store.wait(hours=1)
+    store.voided(order)
+    store.charged(order)
+    store.pending(POT=3)
+
+    assert store.why(order, Retry()) == "not in stock: POT: 4 asked, 2 available"
+    assert (order.state, order.stock_held) == ("failed", "nothing")
+
+
+def test_a_customer_does_not_cancel_a_failed_order_of_which_money_was_taken(store: Store):
+    order = store.paying(MUG=2)
+    store.charged(order, 2499)
+
+    assert store.why(order, Cancel(), ANNA) == "the order is paid; ask the merchant to cancel it"
+
+
 def test_a_person_may_take_more_money_than_was_asked_for_as_paid(store: Store):
     order = store.paying(MUG=2)
     store.charged(order, 2501)
