@@ -285,3 +285,20 @@ def test_an_extra_payment_that_is_declined_may_be_tried_again(store: Store):
     store.charged(order)
 
     assert (order.state, order.paid) == ("processing", 6500)
+
+
+def test_no_more_is_paid_than_a_change_costs(store: Store):
+    order = in_state(store, "payment_due")
+
+    refusal = store.why(order, Pay(method="tok_approve", amount=4001), ANNA)
+
+    assert refusal == "40.01 EUR to pay, but only 40.00 EUR are left"
+
+
+def test_what_a_change_costs_is_not_paid_twice(store: Store):
+    order = in_state(store, "payment_due")
+    store.tell(order, Pay(method="tok_approve"), ANNA)
+
+    refusal = store.why(order, Pay(method="tok_approve"), ANNA)
+
+    assert refusal == "everything is paid, held ready or being paid already"

@@ -88,6 +88,27 @@ def test_never_more_comes_back_than_was_bought(store: Store):
     assert (order.refunding, store.shelf()) == (2500, (9, 0))
 
 
+def test_more_of_one_line_does_not_make_up_for_another(store: Store):
+    order = store.completed(MUG=2, POT=1)
+
+    assert store.why(order, Return(lines=pieces(1, 3))) == ("line 1: 3 to return, but 2 bought and 0 returned before")
+
+
+def test_what_is_coming_back_already_does_not_come_back_over_the_counter(store: Store):
+    order = store.completed(MUG=2)
+    store.tell(order, RequestReturn(), ANNA)
+
+    assert store.why(order, Return()) == "everything was returned before"
+    assert store.why(order, Return(lines=pieces(1, 1))) == ("line 1: 1 to return, but 2 bought and 2 returned before")
+
+
+def test_a_customer_who_asks_after_31_days_is_too_late(store: Store):
+    order = store.completed(MUG=2)
+    store.wait(days=31)
+
+    assert store.why(order, RequestReturn(), ANNA) == "completed 31 days ago; the return window is 30 days"
+
+
 def test_only_lines_of_the_order_come_back(store: Store):
     assert store.why(store.completed(MUG=3), Return(lines=pieces(2, 1))) == "the order has no line 2"
 

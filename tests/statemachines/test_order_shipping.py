@@ -104,6 +104,31 @@ def test_the_last_parcel_may_leave_after_the_first_arrived(store: Store):
     assert order.state == "partially_delivered"
 
 
+def test_an_order_of_which_the_first_parcel_arrived_waits_for_the_last_to_leave(store: Store):
+    order = store.paid(MUG=3)
+    for _ in range(2):
+        store.tell(order, ship(1, 1))
+        store.dispatch(store.last("shipment"))
+    store.tell(store.all("shipment")[0], Deliver())
+    assert order.state == "partially_shipped"
+
+    store.tell(order, ship(1, 1))
+    store.dispatch(store.last("shipment"))
+
+    assert order.state == "partially_delivered"
+
+
+def test_an_order_of_which_parcels_arrived_is_partially_shipped_until_the_last_leaves(store: Store):
+    order = store.paid(MUG=3)
+    store.tell(order, ship(1, 1))
+    store.tell(store.last("shipment"), Deliver())
+    store.tell(order, ship(1, 1))
+
+    store.dispatch(store.last("shipment"))
+
+    assert (order.state, store.counted(order, "shipped")) == ("partially_shipped", [2])
+
+
 def test_pieces_of_one_line_leave_in_different_parcels(store: Store):
     order = store.paid(MUG=3)
     store.tell(order, ship(1, 1))
