@@ -3,6 +3,7 @@
 import pytest
 
 from statemachines.declaration import Role
+from statemachines.letters import PaymentReminder
 from statemachines.order import Cancel, Fulfill, Refund, RefundAgain, ReportUnavailable, Resume, Retry, Ship
 from statemachines.order.events import CompensationOverdue
 from statemachines.payments import CAPTURE, REFUND
@@ -190,6 +191,66 @@ def test_a_parcel_that_was_not_fetched_goes_its_way_after_all(store: Store):
     store.dispatch(store.last("shipment"))
 
     assert order.state == "fulfilled"
+
+
+def test_an_order_of_which_something_was_refunded_before_goes_on_too(store: Store):
+    order = store.paid(MUG=2)
+    store.tell(order, Refund(amount=500, reason="a scratch"))
+    store.tell(store.on_the_way(order), Cancel())
+    store.not_called_back(order)
+
+    store.tell(order, Resume())
+
+    assert (order.state, order.refunding) == ("fulfilled", 500)
+
+
+def test_an_order_whose_parcel_was_lost_meanwhile_goes_on(store: Store):
+    order = not_called_back(store)
+    store.tell(store.last("shipment"), Lose())
+
+    store.tell(order, Resume())
+
+    assert (order.state, order.parcels) == ("fulfilled", 0)
+
+
+def test_an_order_of_which_the_rest_never_left_goes_on(store: Store):
+    order = store.paid(MUG=2, POT=1)
+    store.tell(order, ship(1, 2))
+    store.book(store.last("shipment"))
+    store.booked(order)
+    store.dispatch(store.last("shipment"))
+    store.tell(order, Cancel())
+    store.tell(store.last("shipment"), Deliver())
+
+    store.tell(order, Resume())
+
+    assert order.state == "partially_shipped"
+
+
+def test_an_order_whose_money_lapsed_meanwhile_is_to_be_paid_once_it_goes_on(store: Store):
+    order = store.held(MUG=2)
+    store.tell(order, Ship())
+    store.book(store.last("shipment"))
+    store.booked(order)
+    store.tell(order, Cancel())
+    store.not_called_back(order)
+    store.wait(days=7)
+
+    store.tell(order, Resume())
+
+    assert (order.state, order.authorized) == ("payment_due", 0)
+    assert [letter.total for letter in store.letters(PaymentReminder)] == [2500]
+
+
+@pytest.mark.parametrize("ends", [Deliver(), Lose()], ids=["delivered", "lost"])
+def test_an_order_of_which_pieces_were_given_back_does_not_go_on(store: Store, ends: Deliver):
+    order = not_called_back(store)
+    store.tell(store.last("shipment"), ends)
+    store.tell(order, Retry())
+    store.refund_refused(order)
+    assert order.state == "cancellation_failed"
+
+    assert store.why(order, Resume()) == "pieces or money were given back already"
 
 
 def test_what_could_not_be_delivered_is_to_be_reported_anew_once_the_order_goes_on(store: Store):

@@ -37,8 +37,9 @@ from statemachines.order.notices import (
     alert_recall,
     tell_cancelled,
     tell_refunded,
+    tell_to_pay,
 )
-from statemachines.order.paying import before_capture, let_go_late, note_stuck, record_late_payment
+from statemachines.order.paying import before_capture, lapsed, let_go_late, note_stuck, record_late_payment
 from statemachines.order.refunding import free_refunds, give_back_late, record_dropped_refund, record_refund_failure
 from statemachines.order.rows.phases import CALLED_OFF, IN_WORK
 from statemachines.order.shipping import (
@@ -137,10 +138,11 @@ CANCELLING = [
     Transition(ShipmentLost,           "cancelled",          None,                       [],                                                   [count_lost]),
     Transition(ShipmentDelivered,      "cancelled",          None,                       [],                                                   [count_delivered]),
     # -- going on
-    Transition(Resume,                 "cancellation_failed", "delivered",               [nothing_is_undone, everything_arrived],              [resume, take_for_sent, stamp_sent_meanwhile]),
+    Transition(Resume,                 "cancellation_failed", "delivered",               [nothing_is_undone, everything_arrived, some_are_delivered], [resume, take_for_sent, stamp_sent_meanwhile]),
     Transition(Resume,                 "cancellation_failed", "partially_delivered",     [nothing_is_undone, everything_left, some_are_delivered], [resume, take_for_sent, stamp_sent_meanwhile]),
     Transition(Resume,                 "cancellation_failed", "fulfilled",               [nothing_is_undone, everything_left],                 [resume, take_for_sent, stamp_sent_meanwhile]),
     Transition(Resume,                 "cancellation_failed", "partially_shipped",       [nothing_is_undone, something_left],                  [resume, take_for_sent]),
+    Transition(Resume,                 "cancellation_failed", "payment_due",             [nothing_is_undone, lapsed],                          [resume, tell_to_pay]),
     Transition(Resume,                 "cancellation_failed", "processing",              [nothing_is_undone],                                  [resume]),
     Transition(Resume,                 "on_hold",            "fulfilled",                [everything_left],                                    [settle_attention, stamp_sent_meanwhile]),
     Transition(Resume,                 "on_hold",            "partially_shipped",        [something_left],                                     [settle_attention]),
