@@ -107,16 +107,20 @@ class Season:
                 self.unasked("payment", payment.id, lost)
         for _ in range(20):
             before = self.states()
-            while self.world.awaited:
-                self.a_call_is_answered()
+            self.all_is_answered()
             for machine, event in PUT_RIGHT:
                 for id_ in self.world.ids(machine):
                     if event.event_name in self.world.registry[machine].events_of(self.states()[id_]):
                         self.tell(machine, id_, event, MERCHANT)
+            self.all_is_answered()
             self.hours_pass(24)
             if self.states() == before:
                 return
         raise AssertionError("it does not end")
+
+    def all_is_answered(self) -> None:
+        while self.world.awaited:
+            self.a_call_is_answered()
 
     def states(self) -> dict[str, str]:
         return {entity.id: entity.state for _, entity in self.world.entities()}
