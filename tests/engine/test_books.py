@@ -35,6 +35,8 @@ async def test_finds_sound_books_in_order(busy: Shop) -> None:
         "UPDATE stock SET reserved = reserved + 1",
         "UPDATE orders SET paid = paid + 1 WHERE paid > 0",
         "UPDATE orders SET refunded = 0 WHERE refunded > 0",
+        "UPDATE orders SET currency = 'JPY' WHERE paid > 0",
+        "UPDATE payments SET captured = captured + 1 WHERE captured > 0",
         "UPDATE orders SET state = 'fulfilled' WHERE state = 'processing'",
         "UPDATE orders SET version = version + 1",
         "UPDATE orders SET stock_held = 'nothing'",

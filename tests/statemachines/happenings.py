@@ -1,6 +1,6 @@
 """What may happen in a world next, chosen at random: an event of somebody, a timer, an answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
@@ -20,6 +20,7 @@ PEOPLE = [
     Actor("vera", Role.APPROVER),
 ]
 
+Said = Mapping[str, Callable[[Random, Any], Any]]
 Choice = Timer | tuple[Asked, Event] | tuple[str, str | None, Event, Actor]
 
 
@@ -45,7 +46,7 @@ class Happenings:
 
     def _creation(self, machine: str) -> Choice:
         kind = self.world.registry[machine].creation
-        return machine, None, self._filled(machine, kind, None), self._who(kind)
+        return machine, None, filled(self.random, machine, kind, None), self._who(kind)
 
     def _event(self) -> Choice:
         """Choose what people ask of one of the newest entities; they seldom call anything off."""
@@ -59,7 +60,7 @@ class Happenings:
             if kind.event_name in DESTRUCTIVE and self.random.random() < 0.85:
                 continue
             try:
-                return machine.name, entity.id, self._filled(machine.name, kind, entity), self._who(kind)
+                return machine.name, entity.id, filled(self.random, machine.name, kind, entity), self._who(kind)
             except ValidationError:  # it has to say what nobody knows here
                 continue
 
@@ -67,14 +68,19 @@ class Happenings:
         may = [person for person in PEOPLE if person.role in kind.raised_by]
         return self.random.choice([*may * 4, *PEOPLE])
 
-    def _filled(self, machine: str, kind: type[Event], entity: Entity | None) -> Event:
-        """Build an event: what it has to say, and now and then what it may."""
-        said: dict[str, Any] = {}
-        for name, field in kind.model_fields.items():
-            known = SAID.get(f"{machine}.{kind.event_name}.{name}") or SAID.get(name)
-            if known and (field.is_required() or self.random.random() < OFTEN.get(name, 0.3)):
-                said[name] = known(self.random, entity)
-        return kind.model_validate(said)
+
+def filled(random: Random, machine: str, kind: type[Event], entity: Any, said_here: Said | None = None) -> Event:
+    """Build an event: what it has to say, and now and then what it may.
+
+    Raises:
+        ValidationError: it has to say what nobody knows.
+    """
+    known, said = {**SAID, **(said_here or {})}, {}
+    for name, field in kind.model_fields.items():
+        say = known.get(f"{machine}.{kind.event_name}.{name}") or known.get(name)
+        if say and (field.is_required() or random.random() < OFTEN.get(name, 0.3)):
+            said[name] = say(random, entity)
+    return kind.model_validate(said)
 
 
 def _unusual(asked: Asked) -> list[Event]:
@@ -97,7 +103,7 @@ def _pieces(random: Random, _: object) -> list[dict[str, Any]]:
     return [{"number": random.randint(1, 2), "quantity": random.randint(1, 2)}]
 
 
-SAID: dict[str, Callable[[Random, Any], Any]] = {
+SAID: Said = {
     "sku": lambda random, _: random.choice(["MUG", "POT"]),
     "name": lambda *_: "Thing",
     "price": lambda random, _: random.choice([1250, 4000]),
