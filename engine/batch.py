@@ -97,6 +97,7 @@ class Batch:
         self._rows = Rows()
         self._papers = Papers(registry, envelopes, now)
         self._outputs: list[_Outputs] = []
+        self._waiting: list[_Step] = []
         self._spawned: dict[tuple[str, int, str], str] = {}
         self.changes = Changes()
         self.results: list[Result] = []
@@ -113,7 +114,10 @@ class Batch:
                 outputs.journal.take_back()
             self._outputs = []
             self._papers.clear()
-            self._rows.fetch(store)
+            while self._rows.lacking:
+                self._rows.fetch(store)
+                self._look_ahead(self._waiting)
+            self._waiting.clear()
         self._collect()
         store.save(self.changes)
         return self.results
@@ -209,6 +213,7 @@ class Batch:
                     check_access(machine, entity, envelope)
                 decision = self._decide(step, entity, outputs)
             except Lacking:
+                self._waiting.extend([step, *steps])
                 self._look_ahead(steps)
                 raise
             if isinstance(decision, Refused):

@@ -16,7 +16,7 @@ from engine.envelope import NotFound
 from persistence.bulk import Values
 from persistence.store import POSITION, Changes, Store
 from persistence.tables import TABLES, hydrate
-from statemachines.declaration import NEW, Entity, Event, Load
+from statemachines.declaration import Entity, Event, Load
 from statemachines.machine import Machine
 
 RowKey = tuple[type[SQLModel], str, bool, str]
@@ -124,7 +124,7 @@ class Rows:
             return found[0]
         if not isinstance(event, machine.creation):
             raise NotFound(machine.name, id)
-        return machine.entity.model_construct(id=id, state=NEW)
+        return machine.blank(id)
 
     def loaded(self, machine: Machine, entity: Entity, event: Event) -> object:
         """Return what a decision on this entity may ask for.

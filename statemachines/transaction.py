@@ -213,7 +213,7 @@ class Transaction:
     def _entity(self, machine: Machine, id_: str, event: Event) -> Entity | None:
         row = self._row(machine.entity, (id_,))
         if row is None and isinstance(event, machine.creation):
-            return machine.entity.model_construct(id=id_, state=NEW)
+            return machine.blank(id_)
         assert row is None or isinstance(row, Entity)
         return row
 
