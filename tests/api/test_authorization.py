@@ -68,6 +68,8 @@ def declared(service: Service) -> dict[str, set[str] | None]:
         for event in machine.events.values():
             if event.raised_by:
                 table[f"{event.event_name}_{machine.name}"] = {str(role) for role in event.raised_by}
+    for parent in ("order", "payment"):
+        table[f"{parent}_children"] = table[f"get_{parent}"]
     return table
 
 
@@ -155,7 +157,7 @@ async def _path(shop: Shop, operation: Operation, owner: httpx.AsyncClient | Non
     machine, found = _machine(shop, operation), "absent"
     if machine is not None and "{entity_id}" in operation.path and owner is not None:
         make = {"order": shop.draft, "approval": shop.request, "activity": shop.tracked}.get(machine.name)
-        if machine.name in ("payment", "refund", "shipment", "return"):
+        if machine.name in ("payment", "refund", "shipment", "return", "reservation"):
             make = partial(shop.child, machine.plural)
         found = await make(owner) if make else "MUG"
     absent = dict.fromkeys(("key_id", "seq", "source", "effect_id"), "absent")

@@ -34,7 +34,7 @@ async def mugs(any_shop: Shop) -> tuple[Shop, str]:
 async def test_everything_is_told_from_the_start_in_order(mugs) -> None:
     shop, _ = mugs
     page = await asked(shop.merchant)
-    assert names(page) == ["product create", "stock open", "order create", "order submit"]
+    assert names(page) == ["product create", "stock open", "order create", "order submit", "reservation hold"]
     assert page["more"] is False
 
 

@@ -161,6 +161,7 @@ async def test_what_belongs_to_an_order_is_told(shop: Shop) -> None:
     assert {(each["machine"], each["state"]) for each in children} == {
         ("payment", "captured"),
         ("shipment", "in_transit"),
+        ("reservation", "taken"),
     }
     (payment,) = [each["id"] for each in children if each["machine"] == "payment"]
     assert (await shop.ann.get(f"/payments/{payment}/children")).json() == []
