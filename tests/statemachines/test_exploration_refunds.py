@@ -37,7 +37,7 @@ def test_refunds_that_the_shop_and_approvers_decide_on() -> None:
         Move("approval", lambda asked: ApproveRequest(round=asked.round), EVE, None),
         Move("approval", lambda asked: Reject(round=asked.round, reason="no"), EVE, None),
         CANCEL[1],
-        *PUT_RIGHT[1:4],
+        *PUT_RIGHT[2:4],
     )
     assert seen.reached["refund"] >= {"requested", "awaiting_approval", "succeeded", "rejected", "cancelled", "failed"}
     assert seen.reached["approval"] >= {"approved", "rejected", "withdrawn"}
