@@ -137,7 +137,8 @@ def _timers(machine: Machine, trial: Trial, changes: Mapping[str, object]) -> li
 
 def _no_such_event(machine: Machine, entity: Entity, event: str) -> Refused:
     allowed = machine.events_of(entity.state)
-    instead = f"; it takes {', '.join(allowed)}" if allowed else "; nothing can happen to it any more"
+    asked_for = [name for name in allowed if machine.events[name].raised_by]  # what others tell nobody can ask for
+    instead = f"; it takes {', '.join(asked_for or allowed)}" if allowed else "; nothing can happen to it any more"
     if entity.state == NEW:
         reason = f"no {machine.name} begins with '{event}'"
     elif event == machine.creation.event_name:

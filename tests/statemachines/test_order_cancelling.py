@@ -35,7 +35,7 @@ def test_nobody_cancels_an_order_twice(store: Store):
     order = store.pending(MUG=2)
     store.tell(order, Cancel(), ANNA)
 
-    assert store.why(order, Cancel(), ANNA).startswith("order in state 'cancelled' takes no 'cancel'")
+    assert store.why(order, Cancel(), ANNA) == "order in state 'cancelled' takes no 'cancel'; it takes reorder"
 
 
 def test_nobody_cancels_the_order_of_another(store: Store):
@@ -155,6 +155,26 @@ def test_a_customer_does_not_cancel_while_the_rest_is_paid(store: Store):
     store.tell(order, pay(), ANNA)
 
     assert store.why(order, Cancel(), ANNA) == "the order is paid; ask the merchant to cancel it"
+
+
+@pytest.mark.parametrize("take", ["now", "later"])
+def test_a_customer_is_told_that_an_order_in_payment_is_off(store: Store, take: str):
+    order = store.pending(MUG=2)
+    store.tell(order, pay(take=take), ANNA)
+
+    store.tell(order, Cancel(reason="too dear"), ANNA)
+
+    assert [(letter.reason, letter.refund) for letter in store.letters(OrderCancelled)] == [("too dear", 0)]
+
+
+def test_a_customer_is_told_that_an_order_that_is_paid_in_part_is_off(store: Store):
+    order = store.pending(MUG=2)
+    store.tell(order, pay(1000), ANNA)
+    store.charged(order)
+
+    store.tell(order, Cancel())
+
+    assert [letter.refund for letter in store.letters(OrderCancelled)] == [1000]
 
 
 # -- once it is paid
