@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
+from statemachines.activity import Track
 from statemachines.letters import BasketReminder
 from statemachines.order import (
     Abandon,
@@ -131,6 +132,16 @@ def test_the_stock_of_a_discontinued_product_promises_nothing(store: Store):
     store.tell(store.product("MUG"), Discontinue())
 
     assert store.why(order, Submit(), ANNA) == "not in stock: MUG: its stock is retired"
+
+
+def test_what_is_ordered_is_no_longer_in_the_basket_that_a_customer_is_followed_by(store: Store):
+    store.happen(store.world.raise_("activity", None, Track(customer="anna"), ANNA))
+
+    order = store.pending(MUG=1)
+
+    (activity,) = store.all("activity")
+    assert store.story(activity)[-1] == "ordered"
+    assert order.state == "pending"
 
 
 # -- drafts that lie about

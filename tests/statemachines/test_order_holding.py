@@ -1,12 +1,13 @@
 """When an order waits for a person: on hold, looked at for fraud, failed, or with pieces that can't be delivered."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from pydantic import ValidationError
 
 from statemachines.declaration import Role
-from statemachines.letters import ItemsUnavailable, PaymentReminder
+from statemachines.letters import ItemsUnavailable, OrderConfirmed, PaymentReminder
 from statemachines.order import (
     Clear,
     Fail,
@@ -82,13 +83,24 @@ def test_a_person_is_told_of_money_that_lapsed_and_may_have_the_order_go_on(stor
 # -- looked at for fraud
 
 
-def test_a_large_order_is_looked_at_once_it_is_paid():
+@pytest.mark.parametrize("how", [Store.paid, Store.held])
+def test_a_large_order_is_looked_at_once_it_is_paid(how: Callable[..., Seen]):
     store = reviewed(2499)
 
-    order = store.paid(MUG=2)
+    order = how(store, MUG=2)
 
     assert (order.state, order.attention) == ("fraud_hold", "look for fraud: the order is above 24.99 EUR")
     assert store.chat == [f"Order {order.id} needs attention: 25.00 EUR are paid; clear the order, or cancel it"]
+
+
+@pytest.mark.parametrize("how", [Store.paid, Store.held])
+def test_an_order_that_is_looked_at_has_its_pieces_and_is_confirmed(how: Callable[..., Seen]):
+    store = reviewed(2499)
+
+    order = how(store, MUG=2)
+
+    assert (order.state, order.stock_held, order.paid_at) == ("fraud_hold", "taken", store.world.now)
+    assert (store.shelf(), len(store.letters(OrderConfirmed))) == ((8, 0), 1)
 
 
 @pytest.mark.parametrize("limit", [None, 2500, MAX_AMOUNT])

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from statemachines.declaration import Role
-from statemachines.letters import OrderConfirmed, PaymentFailed
+from statemachines.letters import OrderCancelled, OrderConfirmed, PaymentFailed
 from statemachines.order import Cancel, Expire, OrderPolicy, Pay, Retry
 from statemachines.payment import news
 from statemachines.payment.events import Confirm
@@ -21,13 +21,6 @@ def thrice_declined(store: Store, **pieces: int) -> Seen:
     for _ in range(3):
         store.tell(order, pay(), ANNA)
         store.declined(order)
-    return order
-
-
-def silent(store: Store, **pieces: int) -> Seen:
-    """Return an order whose payment the gateway has not answered in a day."""
-    order = store.paying(**pieces)
-    store.wait(hours=24)
     return order
 
 
@@ -70,6 +63,24 @@ def test_an_unpaid_order_expires_and_gives_its_pieces_back(store: Store):
     store.wait(minutes=30)
 
     assert (order.state, order.stock_held, store.shelf()) == ("cancelled", "nothing", (10, 0))
+
+
+def test_a_customer_is_told_that_the_order_was_not_paid_in_time(store: Store):
+    store.pending(MUG=3)
+
+    store.wait(minutes=30)
+
+    assert [(each.reason, each.refund) for each in store.letters(OrderCancelled)] == [("It was not paid in time.", 0)]
+
+
+def test_a_customer_is_told_that_a_part_is_given_back_as_the_rest_was_not_paid_in_time(store: Store):
+    order = store.pending(MUG=3)
+    store.tell(order, pay(1000), ANNA)
+    store.charged(order)
+
+    store.wait(minutes=30)
+
+    assert [each.refund for each in store.letters(OrderCancelled)] == [1000]
 
 
 def test_the_shop_chooses_when_unpaid_orders_expire():
@@ -216,103 +227,6 @@ def test_a_charge_in_another_currency_is_for_a_person_to_settle(store: Store):
     assert order.attention == "25.00 USD taken, 25.00 EUR asked"
 
 
-# -- a payment whose outcome nobody knows
-
-
-def test_an_unanswered_charge_is_shown_to_a_person_after_a_day(store: Store):
-    order = silent(store, MUG=2)
-
-    assert (order.state, order.attention) == ("failed", "no answer from the payment gateway")
-    assert (order.asked, order.stock_held) == (2500, "reserved")
-
-
-def test_an_unknown_payment_blocks_another_try(store: Store):
-    order = silent(store, MUG=2)
-
-    assert store.why(order, Retry()) == "a payment of 25.00 EUR has no known outcome yet"
-
-
-def test_an_unknown_payment_is_called_off_before_the_order_is(store: Store):
-    order = silent(store, MUG=2)
-
-    store.tell(order, Cancel())
-
-    assert (order.state, store.last("payment").state, order.asked) == ("cancelled", "voided", 0)
-
-
-def test_a_late_charge_takes_a_failed_order_up_again(store: Store):
-    order = silent(store, MUG=2)
-
-    store.charged(order)
-
-    assert (order.state, order.paid, order.stock_held, order.attention) == ("processing", 2500, "taken", None)
-    assert store.shelf() == (8, 0)
-
-
-def test_a_late_charge_of_another_amount_is_for_a_person_to_settle(store: Store):
-    order = silent(store, MUG=2)
-
-    store.charged(order, 2501)
-
-    assert (order.state, order.paid, order.stock_held) == ("failed", 2501, "reserved")
-    assert order.attention == "25.01 EUR came late; cancel the order to give it back, or take it up again"
-
-
-def test_a_late_charge_for_an_order_that_gave_its_pieces_back_is_for_a_person_to_settle():
-    store = Store.stocked(order=OrderPolicy(payment_tries=1))
-    order = store.paying(MUG=2)
-    store.answer(order, CHARGE, lambda _: CustomerActionRequired(payment="pi_1"))
-    store.wait(hours=1)
-    store.voided(order)
-    assert (order.state, order.stock_held) == ("failed", "nothing")
-
-    store.charged(order)
-    assert (order.state, order.paid, order.stock_held) == ("failed", 2500, "nothing")
-    store.tell(order, Retry())
-
-    assert (order.state, order.stock_held, order.paid_at) == ("processing", "taken", store.world.now)
-    assert (store.shelf(), len(store.letters(OrderConfirmed))) == ((8, 0), 1)
-
-
-def test_an_order_that_is_paid_late_is_not_taken_up_without_its_pieces():
-    store = Store.stocked(order=OrderPolicy(payment_tries=1))
-    order = store.paying(POT=4)
-    store.answer(order, CHARGE, lambda _: CustomerActionRequired(payment="pi_1"))
-    store.wait(hours=1)
-    store.voided(order)
-    store.charged(order)
-    store.pending(POT=3)
-
-    assert store.why(order, Retry()) == "not in stock: POT: 4 asked, 2 available"
-    assert (order.state, order.stock_held) == ("failed", "nothing")
-
-
-def test_a_customer_does_not_cancel_a_failed_order_of_which_money_was_taken(store: Store):
-    order = store.paying(MUG=2)
-    store.charged(order, 2499)
-
-    assert store.why(order, Cancel(), ANNA) == "the order is paid; ask the merchant to cancel it"
-
-
-def test_a_person_may_take_more_money_than_was_asked_for_as_paid(store: Store):
-    order = store.paying(MUG=2)
-    store.charged(order, 2501)
-
-    store.tell(order, Retry())
-
-    assert (order.state, order.attention, store.shelf()) == ("processing", None, (8, 0))
-
-
-def test_a_late_decline_lets_a_failed_order_be_tried_again(store: Store):
-    order = silent(store, MUG=2)
-
-    store.declined(order)
-    assert order.state == "failed"
-    store.tell(order, Retry())
-
-    assert (order.state, order.payment_tries, store.stock().reserved) == ("pending", 0, 2)
-
-
 # -- nothing to pay
 
 
@@ -324,6 +238,15 @@ def test_an_order_that_costs_nothing_needs_no_gateway(store: Store):
 
     assert (order.state, order.stock_held, order.paid) == ("processing", "taken", 0)
     assert (store.asked_of(CHARGE), store.all("payment")) == ([], [])
+
+
+def test_an_order_that_costs_nothing_is_confirmed_like_any_other(store: Store):
+    store.sells("LEAFLET", price=0)
+    order = store.pending(LEAFLET=2)
+
+    store.tell(order, Pay(), ANNA)
+
+    assert (order.paid_at, [letter.total for letter in store.letters(OrderConfirmed)]) == (store.world.now, [0])
 
 
 def test_an_order_that_the_shop_gives_away_needs_no_gateway(store: Store):

@@ -123,6 +123,7 @@ def test_money_that_is_held_ready_lets_the_order_go_on(store: Store):
     order = store.held(MUG=2)
 
     assert (order.state, order.authorized, order.paid, order.stock_held) == ("processing", 2500, 0, "taken")
+    assert order.paid_at == store.world.now
 
 
 def test_the_shop_chooses_whether_money_is_held_first():
