@@ -2,9 +2,9 @@
 
 from statemachines.letters import OrderConfirmed
 from statemachines.order import Cancel, OrderPolicy, Retry
-from statemachines.payments import CHARGE, CustomerActionRequired
+from statemachines.payments import AUTHORIZE, CHARGE, CustomerActionRequired
 from tests.statemachines.shop import ANNA
-from tests.statemachines.store import Seen, Store
+from tests.statemachines.store import Seen, Store, pay
 
 
 def silent(store: Store, **pieces: int) -> Seen:
@@ -109,3 +109,32 @@ def test_a_late_decline_lets_a_failed_order_be_tried_again(store: Store):
     store.tell(order, Retry())
 
     assert (order.state, order.payment_tries, store.stock().reserved) == ("pending", 0, 2)
+
+
+def not_confirmed(store: Store, take: str) -> Seen:
+    """Return an order of which a part was let go that the customer did not confirm in time."""
+    order = store.pending(MUG=2)
+    store.tell(order, pay(1000, take), ANNA)
+    asks = CustomerActionRequired(payment="pi_1")
+    store.answer(order, CHARGE if take == "now" else AUTHORIZE, lambda _: asks)
+    store.wait(hours=1)
+    store.voided(order)
+    return order
+
+
+def test_a_part_that_is_taken_after_it_was_let_go_is_counted(store: Store):
+    order = not_confirmed(store, "now")
+
+    store.charged(order)
+
+    assert (order.state, order.paid, order.asked) == ("pending", 1000, 0)
+
+
+def test_a_part_that_is_held_after_it_was_let_go_is_counted_until_it_is_let_go_again(store: Store):
+    order = not_confirmed(store, "later")
+
+    store.authorized(order)
+    assert (order.state, order.authorized) == ("pending", 1000)
+    store.voided(order)
+
+    assert (order.state, order.authorized) == ("pending", 0)

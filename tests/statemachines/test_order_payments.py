@@ -2,6 +2,7 @@
 
 import pytest
 
+from statemachines.letters import PaymentFailed
 from statemachines.order import OrderPolicy
 from statemachines.payments import AUTHORIZE, CustomerActionRequired
 from statemachines.values import MAX_AMOUNT
@@ -55,6 +56,7 @@ def test_a_part_that_is_declined_leaves_the_other_open(store: Store):
 
     store.declined(order)
     assert (order.state, order.asked, order.payment_tries) == ("paying", 1500, 1)
+    assert [letter.amount for letter in store.letters(PaymentFailed)] == [1000]
     store.charged(order)
 
     assert (order.state, order.paid, order.asked) == ("pending", 1500, 0)
@@ -175,6 +177,7 @@ def test_another_amount_that_is_held_is_for_a_person_to_settle(store: Store):
     store.authorized(order, 2499)
 
     assert (order.state, order.authorized, order.attention) == ("failed", 2499, "24.99 EUR taken, 25.00 EUR asked")
+    assert store.chat == [f"Order {order.id} needs attention: 24.99 EUR came that nobody waited for"]
 
 
 def test_money_that_is_held_late_takes_a_failed_order_up_again(store: Store):
