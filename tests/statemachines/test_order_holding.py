@@ -170,7 +170,10 @@ def test_an_order_that_is_paid_late_is_looked_at_too():
 
     store.charged(order)
 
-    assert order.state == "fraud_hold"
+    assert (order.state, order.paid, order.stock_held, order.paid_at) == ("fraud_hold", 2500, "taken", store.world.now)
+    assert order.attention == "look for fraud: the order is above 0.00 EUR"
+    assert len(store.letters(OrderConfirmed)) == 1
+    assert store.chat[-1] == f"Order {order.id} needs attention: 25.00 EUR are paid; clear the order, or cancel it"
 
 
 def test_an_order_whose_money_lapsed_meanwhile_is_to_be_paid_before_it_goes_on():
@@ -194,7 +197,10 @@ def test_money_that_is_held_late_is_looked_at_too():
 
     store.authorized(order)
 
-    assert order.state == "fraud_hold"
+    assert (order.state, order.authorized, order.stock_held) == ("fraud_hold", 2500, "taken")
+    assert order.attention == "look for fraud: the order is above 0.00 EUR"
+    assert len(store.letters(OrderConfirmed)) == 1
+    assert store.chat[-1] == f"Order {order.id} needs attention: 25.00 EUR are paid; clear the order, or cancel it"
 
 
 # -- failed
