@@ -75,16 +75,16 @@ def _all_due(connection: Connection) -> None:
 
 
 async def _drain(database: Database) -> float:
-    """Return how many timers fire a second, from the first to the last."""
-    table, history = TABLES[TimerRow], TABLES[History]
+    """Return how many timers fire a second from now on, from the first to the last."""
+    table, history, since = TABLES[TimerRow], TABLES[History], datetime.now(UTC)
     left = select(table.c.entity_id).where(table.c.name == "expire").limit(1)
     while await database.read(lambda connection: connection.execute(left).first()):
         await asyncio.sleep(0.5)
-    span = select(func.min(history.c.at), func.max(history.c.at)).where(history.c.event == "expire")
-    first, last = await database.read(lambda connection: tuple(connection.execute(span).one()))
-    count = select(func.count()).where(history.c.event == "expire")
-    fired: int = await database.read(lambda connection: connection.execute(count).scalar_one())
-    return fired / (last - first).total_seconds()
+    span = select(func.count(), func.min(history.c.at), func.max(history.c.at)).where(
+        history.c.event == "expire", history.c.at >= since
+    )
+    fired, first, last = await database.read(lambda connection: tuple(connection.execute(span).one()))
+    return float(fired / (last - first).total_seconds())
 
 
 async def _when_idle(url: str, database: Database) -> tuple[float, float]:
