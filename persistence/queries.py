@@ -216,7 +216,9 @@ def child_machines(machines: Iterable[Machine], parent: Machine) -> dict[str, Co
     found: dict[str, Column[str]] = {}
     for machine in machines:
         keys = TABLES[machine.entity].foreign_keys if machine is not parent else ()
-        found.update({machine.name: key.parent for key in keys if key.column is table.c.id})
+        column = next((key.parent for key in keys if key.column is table.c.id), None)
+        if column is not None:
+            found[machine.name] = column
     return found
 
 
