@@ -3,7 +3,7 @@
 import pytest
 
 from statemachines.declaration import Role
-from statemachines.letters import OrderCancelled
+from statemachines.letters import OrderCancelled, RefundMade
 from statemachines.order import Cancel, Edit, Hold, Pay, Refund, Reorder, ReportUnavailable, Submit, Suspect
 from statemachines.order.events import Undone, UndoPayment, UndoReservation, UndoShipping, UndoTaking
 from statemachines.payment.events import DisputeWon
@@ -35,7 +35,7 @@ def test_nobody_cancels_an_order_twice(store: Store):
     order = store.pending(MUG=2)
     store.tell(order, Cancel(), ANNA)
 
-    assert store.why(order, Cancel(), ANNA) .endswith("takes no 'cancel'; it takes refund, refund_again, reorder")
+    assert store.why(order, Cancel(), ANNA).endswith("takes no 'cancel'; it takes refund, refund_again, reorder")
 
 
 def test_nobody_cancels_the_order_of_another(store: Store):
@@ -189,6 +189,16 @@ def test_a_paid_order_gives_pieces_and_money_back(store: Store):
 
     assert (order.state, order.undoing, order.refunding, order.refunded) == ("cancelled", None, 0, 2500)
     assert store.undone(order) == ["undo_taking", "undo_payment", "undone"]
+
+
+def test_the_customer_is_told_once_the_money_is_given_back(store: Store):
+    order = store.paid(MUG=2)
+    store.tell(order, Cancel())
+    assert store.letters(RefundMade) == []
+
+    store.refunded(order)
+
+    assert [letter.amount for letter in store.letters(RefundMade)] == [2500]
 
 
 def test_the_customer_is_told_what_is_given_back(store: Store):

@@ -170,6 +170,17 @@ def test_a_refund_that_was_not_given_as_a_person_found_out_is_asked_for_once_mor
     assert (order.state, order.refunded) == ("cancelled", 2500)
 
 
+def test_a_refund_that_was_given_in_another_way_ends_the_cancellation(store: Store):
+    order = silent(store)
+    store.tell(order, Retry())
+    store.tell(store.last("refund"), Clarify(given=False, reason="as the gateway shows"))
+    assert (order.state, order.refund_due) == ("cancelling", 2500)
+
+    store.tell(store.last("refund"), Settle(reason="by bank transfer"))
+
+    assert (order.state, order.refunded, order.refund_due) == ("cancelled", 2500, 0)
+
+
 def test_a_refund_that_is_answered_late_ends_the_cancellation(store: Store):
     order = silent(store)
 
