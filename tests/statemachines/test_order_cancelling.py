@@ -6,7 +6,7 @@ from statemachines.declaration import Role
 from statemachines.letters import OrderCancelled, RefundMade
 from statemachines.order import Cancel, Edit, Hold, Pay, Refund, Reorder, ReportUnavailable, Submit, Suspect
 from statemachines.order.events import Undone, UndoPayment, UndoReservation, UndoShipping, UndoTaking
-from statemachines.payment.events import DisputeWon
+from statemachines.payment.events import DisputeLost, DisputeWon
 from statemachines.payments import CHARGE, REFUND, VOID, CustomerActionRequired
 from tests.statemachines.shop import ANNA, BEN
 from tests.statemachines.store import Store, asked, pay, pieces
@@ -272,6 +272,19 @@ def test_money_that_is_won_back_while_the_order_is_called_off_is_given_back(stor
     store.refunded(order)
 
     assert (order.state, order.charged_back, order.refunded) == ("cancelled", 0, 2500)
+
+
+def test_what_waits_for_a_dispute_is_given_back_once_the_bank_has_decided(store: Store):
+    order = store.paid(MUG=2)
+    store.claims(store.last("payment"), 1000)
+    store.tell(order, Cancel())
+    assert (order.refunding, store.asked_of(REFUND)) == (1500, [])
+
+    store.system(store.last("payment"), DisputeLost(dispute="du_1", amount=1000, currency="EUR"))
+    assert [call.amount for call in store.asked_of(REFUND)] == [1500]
+    store.refunded(order)
+
+    assert (order.state, order.refunded, order.charged_back) == ("cancelled", 1500, 1000)
 
 
 # -- once it is called off

@@ -345,6 +345,7 @@ def test_a_cancellation_that_takes_too_long_is_for_a_person_to_settle(store: Sto
         "cancellation_failed",
         "calling the order off takes too long: undo_shipping is not finished",
     )
+    assert store.chat[-1] == f"Order {order.id} needs attention: compensation overdue"
 
 
 def test_what_comes_too_late_still_ends_it(store: Store):

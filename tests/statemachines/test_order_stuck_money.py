@@ -239,6 +239,7 @@ def test_a_refund_that_waits_for_a_dispute_and_is_dropped_is_for_a_person_to_set
     store.tell(store.last("refund"), CancelRefund(reason="the bank gives it back"))
 
     assert (order.state, order.refunding) == ("cancellation_failed", 1000)
+    assert store.chat[-1] == f"Order {order.id} needs attention: refund dropped"
 
 
 def test_a_payment_that_is_declined_late_ends_the_cancellation(store: Store):
