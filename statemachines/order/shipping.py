@@ -181,7 +181,7 @@ def count_lost(order: Order, event: ShipmentLost, lines: list[OrderLine]) -> Ite
     """Note which pieces are lost, for a person to refund or replace."""
     yield from _count(lines, event.lines, lost=1)
     yield from _count_parcel(order, event)
-    yield Set(attention=f"shipment '{event.shipment}' is lost: refund its pieces or send others")
+    yield Set(attention=f"shipment '{event.shipment}' is lost: refund its pieces")
 
 
 def count_back(order: Order, event: ShipmentReturned, lines: list[OrderLine]) -> Iterator[Command]:

@@ -187,7 +187,7 @@ def test_a_parcel_that_is_lost_is_for_a_person_to_settle(store: Store):
     store.tell(parcel, Lose())
 
     assert (order.state, order.parcels, store.counted(order, "lost")) == ("fulfilled", 0, [2])
-    assert order.attention == f"shipment '{parcel.id}' is lost: refund its pieces or send others"
+    assert order.attention == f"shipment '{parcel.id}' is lost: refund its pieces"
 
 
 def test_an_order_is_delivered_once_all_that_is_not_lost_arrived(store: Store):
