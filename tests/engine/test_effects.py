@@ -83,6 +83,7 @@ async def test_an_outcome_and_the_end_of_its_effect_are_one_transaction(mugs: Sh
     assert [(record["machine"], record["event"]) for record in last.history] == [
         ("payment", "charged"),
         ("order", "charged"),
+        ("reservation", "take"),
     ]
     assert any(row.__name__ == "EffectRow" for row, _ in last.changed)
     assert charge["outcome"]["event"] == "charged"

@@ -31,7 +31,9 @@ NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 def shipment(city: str) -> CreateShipment:
     address = {"name": "Ann", "lines": ["Long Street 1"], "postal_code": "12345", "city": city, "country": "DE"}
-    return CreateShipment(order="ord_1", address=address, contents=[{"sku": "MUG-BLUE", "quantity": 2}])
+    return CreateShipment(
+        order="ord_1", reference="shp_1", address=address, contents=[{"sku": "MUG-BLUE", "quantity": 2}]
+    )
 
 
 def to(local_part: str) -> SendMail:

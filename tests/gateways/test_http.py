@@ -291,6 +291,7 @@ async def test_uses_no_more_connections_than_it_may(other: Other) -> None:
     other.next = [faults.is_late(0.5)] * 3
     answers = await asyncio.gather(*(get(peer) for _ in range(5)), return_exceptions=True)
     assert [str(answer) for answer in answers if isinstance(answer, NoAnswer)] == ["all 3 connections are in use"] * 2
+    await closed(other)  # it hangs up after what it said late
     assert (await get(peer)).status == 200
     await peer.aclose()
 

@@ -63,6 +63,19 @@ def _trade(connection: Connection) -> None:
     connection.execute(tables["timers"].insert(), timer | {"due_at": NOON, "fired": 0, "cause": "evt_1"})
     product = {"id": "MUG", "state": "active", "version": 1, "created_at": NOON, "state_since": NOON}
     connection.execute(tables["products"].insert(), product | {"name": "Mug", "price": 1000, "currency": "EUR"})
+    shelf: dict[str, object] = dict.fromkeys(
+        ("on_hand", "reserved", "reorder_level", "waiting", "tickets", "served"), 0
+    )
+    shelf |= {
+        "id": "MUG",
+        "sku": "MUG",
+        "location": "main",
+        "priority": 1,
+        "state": "stocked",
+        "version": 1,
+        "is_low": True,
+    }
+    connection.execute(tables["stock"].insert(), shelf | {"created_at": NOON, "state_since": NOON})
     line = {"order_id": "ord_7", "number": 1, "sku": "MUG", "quantity": 2, "unit_price": 500, "returned": 1}
     connection.execute(tables["order_lines"].insert(), line | {"name": "Mug"})
 
