@@ -119,6 +119,8 @@ def _timeouts(machine: Machine, state: State) -> None:
         if after.timer in names:
             raise _fault(after.line, f"state '{state.name}' has two timers named '{after.timer}'")
         names.add(after.timer)
+        if isinstance(after.duration, str) and not isinstance(getattr(machine.policy, after.duration, None), timedelta):
+            raise _fault(after.line, f"the policy has no time span '{after.duration}'")
         if (after.every is not None and after.every <= timedelta()) or (after.times > 1) != (after.every is not None):
             raise _fault(after.line, f"reminder '{after.timer}' needs both a pause above 0 and more than one time")
         if state.final:

@@ -169,8 +169,8 @@ class Effect:
 
 F = TypeVar("F", bound=Callable[..., object])
 
-Duration = timedelta | Callable[..., timedelta]
-"""A fixed time span, or a function of the entity and the policy that computes one."""
+Duration = timedelta | str | Callable[..., timedelta]
+"""A fixed time span, the name of the policy's figure that is one, or a function of the entity that computes one."""
 
 Guard = Callable[..., str | None]
 """A sentence: returns None if it holds, else the reason for a person why not."""
@@ -199,6 +199,8 @@ def _line_of_declaration() -> str:
 @dataclass(frozen=True, slots=True)
 class After:
     """A timeout: `fire` is raised once the entity has stayed in the state for `duration`.
+
+    ``After("expire_after", Expire)`` waits as long as the shop has chosen for the figure of that name.
 
     With `every` it is a reminder: raised again and again, `times` in all, for as long as the entity stays.
     """

@@ -14,10 +14,10 @@ Json = dict[str, JsonValue]
 
 def fixed_duration(machine: Machine, after: After) -> timedelta | None:
     """Return how long a timeout takes; None if that depends on the entity or on what happens to it."""
-    if isinstance(after.duration, timedelta):
-        return after.duration
-    asked = set(inspect.signature(after.duration).parameters)
-    return after.duration(**dict.fromkeys(asked, machine.policy)) if asked <= {"policy"} else None
+    if isinstance(after.duration, str):
+        chosen: timedelta = getattr(machine.policy, after.duration)
+        return chosen
+    return after.duration if isinstance(after.duration, timedelta) else None
 
 
 # -- the whole declaration -----------------------------------------------------------------------------------------
@@ -60,9 +60,23 @@ def _state(machine: Machine, state: State) -> Json:
 
 def _timeout(machine: Machine, after: After) -> Json:
     duration = fixed_duration(machine, after)
-    computed = None if isinstance(after.duration, timedelta) else _name(after.duration)
     seconds = None if duration is None else duration.total_seconds()
-    return {"timer": after.timer, "event": after.fire.event_name, "seconds": seconds, "computed_by": computed}
+    return {
+        "timer": after.timer,
+        "event": after.fire.event_name,
+        "seconds": seconds,
+        "computed_by": _computed_by(after),
+    }
+
+
+def _computed_by(after: After) -> str | None:
+    match after.duration:
+        case timedelta():
+            return None
+        case str():
+            return after.duration
+        case _:
+            return _name(after.duration)
 
 
 def _transition(machine: Machine, row: Transition) -> Json:

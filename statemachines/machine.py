@@ -280,7 +280,13 @@ class Machine:
         return Injected(function, self.loads)
 
     def _duration(self, after: After) -> timedelta | Injected:
-        return after.duration if isinstance(after.duration, timedelta) else self._inject(after.duration)
+        match after.duration:
+            case timedelta():
+                return after.duration
+            case str():
+                return self._inject(_chosen(after.duration))
+            case _:
+                return self._inject(after.duration)
 
     def _awaits_outcome(self, row: Transition) -> bool:
         outcomes = {event for effect in self.effects_of(row) for event in effect.outcomes}
@@ -316,4 +322,14 @@ class Machine:
 
     def _durations(self, row: Transition) -> Iterable[Callable[..., object]]:
         timeouts = () if row.target is None else self.states[row.target].timeouts
-        return [after.duration for after in timeouts if not isinstance(after.duration, timedelta)]
+        return [after.duration for after in timeouts if callable(after.duration)]
+
+
+def _chosen(figure: str) -> Callable[..., timedelta]:
+    """Return what reads a time span that a shop may choose."""
+
+    def chosen(policy: Policy) -> timedelta:
+        span: timedelta = getattr(policy, figure)
+        return span
+
+    return chosen

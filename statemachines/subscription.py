@@ -23,7 +23,7 @@ from statemachines.letters import SubscriptionDisabled
 from statemachines.machine import Machine
 from statemachines.messages import SEND_MAIL, MailAddress, mail
 from statemachines.patterns import Patterns, first_unknown
-from statemachines.values import Moment, Name, Reference, Text
+from statemachines.values import Moment, Name, Reference, Span, Text
 
 OVERLAP = timedelta(hours=24)
 """How long messages are signed with the secret before as well, once there is a new one."""
@@ -36,7 +36,7 @@ class SubscriptionPolicy(Policy):
     """Whether addresses without TLS are taken."""
     allow_private: bool = False
     """Whether addresses within private networks, or on this machine, are taken and called."""
-    redelivery_window: timedelta = timedelta(days=30)
+    redelivery_window: Span = timedelta(days=30)
     """How far back events can be asked for again."""
     source: str = pydantic.Field(default="/orderly", pattern=r"^[A-Za-z0-9._~:/?@!$&'()*+,;=%-]+$", max_length=500)
     """What events name as their source: the URL of this installation, or any other URI reference."""

@@ -5,7 +5,7 @@ numbers.
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import accumulate, takewhile
 from typing import Annotated
 
@@ -76,6 +76,14 @@ Count = Annotated[int, WholeNumber, Field(ge=0, le=MAX_QUANTITY, examples=[10])]
 
 Difference = Annotated[int, WholeNumber, Field(ge=-MAX_QUANTITY, le=MAX_QUANTITY, examples=[-3])]
 """A number of pieces more (positive) or fewer (negative)."""
+
+_TEN_YEARS = timedelta(days=3650)
+
+Span = Annotated[timedelta, Field(gt=timedelta(), le=_TEN_YEARS)]
+"""How long something lasts or may take, at most ten years."""
+
+SpanOrNothing = Annotated[timedelta, Field(ge=timedelta(), le=_TEN_YEARS)]
+"""How long something lasts or may take, possibly no time at all."""
 
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 """A moment with its offset from UTC, kept in UTC."""

@@ -11,9 +11,8 @@ from sqlmodel import Field
 from statemachines.activity.occurrences import RECENT_LIMIT
 from statemachines.declaration import Entity, Policy
 from statemachines.privacy import PRIVATE
-from statemachines.values import Reference, WholeNumber
+from statemachines.values import Reference, Span, WholeNumber
 
-Span = Annotated[timedelta, Field(ge=timedelta(minutes=1), le=timedelta(days=30))]
 Times = Annotated[int, WholeNumber, Field(ge=0, le=RECENT_LIMIT)]
 
 
@@ -34,7 +33,7 @@ class ActivityPolicy(Policy):
     """How long after the customer was last seen the second and last reminder of a basket is sent."""
     reward_products: Times = 5
     """So many different products put into the basket earn a reward; 0 for none."""
-    reward_again_after: Annotated[timedelta, Field(ge=timedelta(hours=1))] | None = None
+    reward_again_after: Span | None = None
     """How long after a reward another can be earned; empty for never."""
     reward_code: Reference | None = None
     """The code that every reward names; empty for a code of its own for each."""

@@ -9,8 +9,6 @@ If that is of no use either, the request is rejected.
 Nobody decides on their own request, nobody votes twice, and every vote is kept, with what it was given for.
 """
 
-from datetime import timedelta
-
 from statemachines.approval.actions import (
     hand_on,
     keep_vote,
@@ -94,31 +92,6 @@ def entity_that_asks(event: Request) -> list[str]:
     return [event.reference] if event.machine else []
 
 
-def remind_after(policy: ApprovalPolicy) -> timedelta:
-    """Wait as long as the shop's policy says."""
-    return policy.remind_after
-
-
-def remind_every(policy: ApprovalPolicy) -> timedelta:
-    """Wait as long as the shop's policy says."""
-    return policy.remind_every
-
-
-def escalate_after(policy: ApprovalPolicy) -> timedelta:
-    """Wait as long as the shop's policy says."""
-    return policy.escalate_after
-
-
-def reject_after(policy: ApprovalPolicy) -> timedelta:
-    """Wait as long as the shop's policy says."""
-    return policy.reject_after
-
-
-def changes_within(policy: ApprovalPolicy) -> timedelta:
-    """Wait as long as the shop's policy says."""
-    return policy.changes_within
-
-
 GOOD_REQUEST: list[Guard] = [
     asks_in_own_name,
     an_entity_asks_itself,
@@ -149,9 +122,9 @@ approval = Machine(
         Load("votes", ApprovalVote, by="approval_id", keys=own_id),
     ],
     states=[
-        State("pending", [After(escalate_after, Escalate), After(remind_after, Remind)]),
-        State("escalated", [After(reject_after, GiveUp), After(remind_every, Remind)]),
-        State("changes_requested", [After(changes_within, Expire), After(remind_after, Remind)]),
+        State("pending", [After("escalate_after", Escalate), After("remind_after", Remind)]),
+        State("escalated", [After("reject_after", GiveUp), After("remind_every", Remind)]),
+        State("changes_requested", [After("changes_within", Expire), After("remind_after", Remind)]),
         State("approved", final=True),
         State("rejected", final=True),
         State("expired", final=True),

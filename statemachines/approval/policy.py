@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from statemachines.declaration import Policy
 from statemachines.messages import MailAddress
-from statemachines.values import Amount, Currency, Name, WholeNumber
+from statemachines.values import Amount, Currency, Name, Span, WholeNumber
 
 MAX_PEOPLE = 50
 """How many people one level may name."""
@@ -24,8 +24,6 @@ People = Annotated[tuple[Person, ...], Field(max_length=MAX_PEOPLE, examples=[["
 
 Kind = Annotated[str, Field(pattern=KIND, examples=["expense"])]
 """What sort of thing is to be approved, in one word."""
-
-Span = Annotated[timedelta, Field(ge=timedelta(minutes=1))]
 
 
 class Level(BaseModel):

@@ -19,16 +19,6 @@ def until_next(job: Job, now: datetime) -> timedelta:
     return job.next_at - now
 
 
-def patience(policy: JobPolicy) -> timedelta:
-    """Wait as long as the policy says."""
-    return policy.patience
-
-
-def narration_patience(policy: JobPolicy) -> timedelta:
-    """Wait as long as the policy says."""
-    return policy.narration_patience
-
-
 def no_hold_stands(job: Job) -> str | None:
     """Refuse to delete anything under a legal hold."""
     return None if job.legal_hold is None else f"a legal hold stands: {job.legal_hold}"

@@ -49,9 +49,7 @@ from statemachines.job.guards import (
     is_of_this_run,
     is_paused,
     leaves_more_to_do,
-    narration_patience,
     no_hold_stands,
-    patience,
     until_next,
     wants_words,
 )
@@ -73,8 +71,8 @@ job = Machine(
     readers=[Role.MERCHANT, Role.APPROVER, Role.ADMIN, Role.SYSTEM],
     states=[
         State("waiting", [After(until_next, Occur)]),
-        State("running", [After(patience, GiveUp)]),
-        State("narrating", [After(narration_patience, SendPlain)]),
+        State("running", [After("patience", GiveUp)]),
+        State("narrating", [After("narration_patience", SendPlain)]),
         State("paused"),
         State("retired"),
     ],

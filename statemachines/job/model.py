@@ -8,6 +8,7 @@ from sqlmodel import Field
 
 from statemachines.declaration import Entity, Policy
 from statemachines.privacy import PRIVATE
+from statemachines.values import Span
 
 MISSED = ("once", "skip")
 OUTCOMES = ("succeeded", "failed", "skipped")
@@ -16,11 +17,11 @@ OUTCOMES = ("succeeded", "failed", "skipped")
 class JobPolicy(Policy):
     """The figures of jobs."""
 
-    patience: timedelta = timedelta(hours=2)
+    patience: Span = timedelta(hours=2)
     """How long a run may take, with all its attempts, before it is given up."""
-    narration_patience: timedelta = timedelta(minutes=5)
+    narration_patience: Span = timedelta(minutes=5)
     """How long mails wait for their words before they are sent without."""
-    grace: timedelta = timedelta(hours=1)
+    grace: Span = timedelta(hours=1)
     """How late an occurrence may begin if missed ones are skipped."""
 
 

@@ -25,18 +25,7 @@ from statemachines.order.events import (
     ReviewOverdue,
 )
 from statemachines.order.model import Order, OrderPolicy
-from statemachines.order.needs import (
-    LOADS,
-    abandon_after,
-    compensate_within,
-    complete_after,
-    customer_answer_within,
-    expire_after,
-    extra_payment_within,
-    remind_after,
-    remind_again_after,
-    review_within,
-)
+from statemachines.order.needs import LOADS
 from statemachines.order.rows.buying import BUYING
 from statemachines.order.rows.cancelling import CANCELLING
 from statemachines.order.rows.paying import PAYING
@@ -52,23 +41,23 @@ order = Machine(
     readers=[Role.CUSTOMER, Role.MERCHANT, Role.APPROVER, Role.ADMIN, Role.SYSTEM],
     loads=LOADS,
     states=[
-        State("draft", [After(remind_after, RemindOfBasket), After(remind_again_after, RemindOfBasketAgain),
-                        After(abandon_after, Abandon)]),
+        State("draft", [After("remind_after", RemindOfBasket), After("remind_again_after", RemindOfBasketAgain),
+                        After("abandon_after", Abandon)]),
         State("awaiting_approval"),
-        State("pending", [After(expire_after, Expire)]),
+        State("pending", [After("expire_after", Expire)]),
         State("paying", awaits=["payment"]),
-        State("fraud_hold", [After(review_within, ReviewOverdue)]),
+        State("fraud_hold", [After("review_within", ReviewOverdue)]),
         State("processing"),
         State("on_hold"),
-        State("customer_action_required", [After(customer_answer_within, CustomerSilent)]),
-        State("payment_due", [After(extra_payment_within, ExtraUnpaid)]),
+        State("customer_action_required", [After("customer_answer_within", CustomerSilent)]),
+        State("payment_due", [After("extra_payment_within", ExtraUnpaid)]),
         State("partially_shipped"),
-        State("fulfilled", [After(complete_after, Complete)]),
-        State("partially_delivered", [After(complete_after, Complete)]),
-        State("delivered", [After(complete_after, Complete)]),
+        State("fulfilled", [After("complete_after", Complete)]),
+        State("partially_delivered", [After("complete_after", Complete)]),
+        State("delivered", [After("complete_after", Complete)]),
         State("completed"),
         State("failed"),
-        State("cancelling", [After(compensate_within, CompensationOverdue)], awaits=["shipment", "payment", "refund"]),
+        State("cancelling", [After("compensate_within", CompensationOverdue)], awaits=["shipment", "payment", "refund"]),
         State("cancellation_failed"),
         State("cancelled", final=True),
         State("returned", final=True),

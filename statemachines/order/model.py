@@ -5,48 +5,50 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar
 
+from pydantic import Field as Limited
 from sqlalchemy import JSON, CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
 from statemachines.declaration import Entity, Policy
 from statemachines.payment.events import Taking
 from statemachines.privacy import PRIVATE
+from statemachines.values import Amount, Span, SpanOrNothing
 
 
 class OrderPolicy(Policy):
     """The figures of orders that a shop may choose."""
 
-    abandon_after: timedelta = timedelta(days=7)
+    abandon_after: Span = timedelta(days=7)
     """How long a draft may lie before it is abandoned."""
-    remind_after: timedelta = timedelta(hours=1)
+    remind_after: Span = timedelta(hours=1)
     """How long a draft lies before the customer is reminded of it."""
-    remind_again_after: timedelta = timedelta(hours=24)
+    remind_again_after: Span = timedelta(hours=24)
     """How long a draft lies before the customer is reminded of it once more."""
-    expire_after: timedelta = timedelta(minutes=30)
+    expire_after: Span = timedelta(minutes=30)
     """How long a submitted order may stay unpaid before its pieces are given back."""
     backorders: bool = False
     """Whether orders may wait for pieces that are not there; else they are refused."""
-    reserve_at_most: timedelta = timedelta(days=30)
+    reserve_at_most: Span = timedelta(days=30)
     """How long pieces are kept for an order that is not paid, whatever else it waits for."""
     take: Taking = "now"
     """Whether money is taken at once, or held ready and taken when the parcels leave."""
-    payment_tries: int = 3
+    payment_tries: Annotated[int, Limited(ge=1, le=100)] = 3
     """How often a payment may be declined before the order fails."""
-    approval_above: int | None = None
+    approval_above: Amount | None = None
     """Orders above this total, in minor units, need an approval before they can be paid; none do without it."""
-    review_above: int | None = None
+    review_above: Amount | None = None
     """Paid orders above this total, in minor units, are looked at for fraud first; none are without it."""
-    review_within: timedelta = timedelta(hours=48)
+    review_within: Span = timedelta(hours=48)
     """How long an order may be held for fraud before a person is reminded."""
-    extra_payment_within: timedelta = timedelta(days=7)
+    extra_payment_within: Span = timedelta(days=7)
     """How long an order waits for a payment that it lacks after it was changed."""
-    customer_answer_within: timedelta = timedelta(days=3)
+    customer_answer_within: Span = timedelta(days=3)
     """How long a customer may think about what can't be delivered before the order is called off."""
-    complete_after: timedelta = timedelta(days=14)
+    complete_after: Span = timedelta(days=14)
     """How long after it was shipped or delivered an order completes by itself."""
-    return_window: timedelta = timedelta(days=30)
-    """How long after completion an order may be returned."""
-    compensate_within: timedelta = timedelta(days=3)
+    return_window: SpanOrNothing = timedelta(days=30)
+    """How long after completion an order may be returned; 0 for not at all."""
+    compensate_within: Span = timedelta(days=3)
     """How long calling an order off may take before a person is asked to look."""
 
 

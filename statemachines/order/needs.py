@@ -1,12 +1,10 @@
-"""What deciding on an order needs beside the order itself, and how long it waits in its states."""
-
-from datetime import timedelta
+"""What deciding on an order needs beside the order itself."""
 
 from statemachines.activity import Activity, activity_id
 from statemachines.declaration import Event, Load
 from statemachines.order.basket import lines_asked
 from statemachines.order.events import Create, Edit
-from statemachines.order.model import Order, OrderLine, OrderPolicy
+from statemachines.order.model import Order, OrderLine
 from statemachines.payment.model import Payment
 from statemachines.product import Product
 from statemachines.refund.model import Refund as RefundEntity
@@ -44,51 +42,6 @@ def reference_asked(event: Create) -> list[str]:
 def activity_of(order: Order) -> list[str]:
     """Name the customer's activity."""
     return [activity_id(order.customer)]
-
-
-def abandon_after(policy: OrderPolicy) -> timedelta:
-    """Wait as long as the shop's policy says."""
-    return policy.abandon_after
-
-
-def remind_after(policy: OrderPolicy) -> timedelta:
-    """Wait as long as the shop's policy says."""
-    return policy.remind_after
-
-
-def remind_again_after(policy: OrderPolicy) -> timedelta:
-    """Wait as long as the shop's policy says."""
-    return policy.remind_again_after
-
-
-def expire_after(policy: OrderPolicy) -> timedelta:
-    """Wait as long as the shop's policy says."""
-    return policy.expire_after
-
-
-def review_within(policy: OrderPolicy) -> timedelta:
-    """Wait as long as the shop's policy says."""
-    return policy.review_within
-
-
-def extra_payment_within(policy: OrderPolicy) -> timedelta:
-    """Wait as long as the shop's policy says."""
-    return policy.extra_payment_within
-
-
-def customer_answer_within(policy: OrderPolicy) -> timedelta:
-    """Wait as long as the shop's policy says."""
-    return policy.customer_answer_within
-
-
-def complete_after(policy: OrderPolicy) -> timedelta:
-    """Wait as long as the shop's policy says."""
-    return policy.complete_after
-
-
-def compensate_within(policy: OrderPolicy) -> timedelta:
-    """Wait as long as the shop's policy says."""
-    return policy.compensate_within
 
 
 LOADS = [

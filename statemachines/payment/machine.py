@@ -122,21 +122,6 @@ from statemachines.payments import (
 )
 
 
-def method_within(policy: PaymentPolicy) -> timedelta:
-    """Wait as long as the shop's policy says."""
-    return policy.method_within
-
-
-def confirm_within(policy: PaymentPolicy) -> timedelta:
-    """Wait as long as the shop's policy says."""
-    return policy.confirm_within
-
-
-def gateway_patience(policy: PaymentPolicy) -> timedelta:
-    """Wait as long as the shop's policy says."""
-    return policy.gateway_patience
-
-
 def until_it_lapses(payment: Payment, now: datetime) -> timedelta:
     """Wait until the bank no longer holds the money ready, whatever was taken of it meanwhile."""
     assert payment.expires_at is not None
@@ -169,14 +154,14 @@ payment = Machine(
     policy=PaymentPolicy(),
     readers=[Role.CUSTOMER, Role.MERCHANT, Role.APPROVER, Role.ADMIN, Role.SYSTEM],
     states=[
-        State("created", [After(method_within, Expire)]),
-        State("authorizing", [After(gateway_patience, Unanswered)]),
-        State("requires_action", [After(confirm_within, NotConfirmed)]),
+        State("created", [After("method_within", Expire)]),
+        State("authorizing", [After("gateway_patience", Unanswered)]),
+        State("requires_action", [After("confirm_within", NotConfirmed)]),
         State("authorized", [After(until_it_lapses, Lapse)]),
-        State("capturing", [After(gateway_patience, Unanswered)]),
+        State("capturing", [After("gateway_patience", Unanswered)]),
         State("partially_captured", [After(until_it_lapses, Lapse)]),
         State("captured"),
-        State("voiding", [After(gateway_patience, Unanswered)]),
+        State("voiding", [After("gateway_patience", Unanswered)]),
         State("voided"),
         State("declined", final=True),
         State("expired", final=True),

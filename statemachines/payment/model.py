@@ -8,8 +8,7 @@ from sqlmodel import Field
 
 from statemachines.declaration import Entity, Policy
 from statemachines.privacy import PRIVATE
-
-Span = Annotated[timedelta, Field(ge=timedelta(minutes=1), le=timedelta(days=90))]
+from statemachines.values import Span
 
 
 class PaymentPolicy(Policy):

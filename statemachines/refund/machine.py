@@ -9,8 +9,6 @@ A refund that the gateway refuses is still owed: a person has it tried again, or
 the gateway does not answer at all, nobody may do so before it is known whether it gave the money.
 """
 
-from datetime import timedelta
-
 from statemachines.approval import ApprovalOpened, ApprovalVote, Approved, Rejected
 from statemachines.declaration import NEW, After, Guard, Load, Role, State, Transition
 from statemachines.machine import Machine
@@ -130,26 +128,6 @@ def own_approval(refund: Refund) -> list[str]:
     return [refund.approval] if refund.approval else []
 
 
-def answer_within(policy: RefundPolicy) -> timedelta:
-    """Wait as long as the shop's policy says."""
-    return policy.answer_within
-
-
-def remind_every(policy: RefundPolicy) -> timedelta:
-    """Wait as long as the shop's policy says."""
-    return policy.remind_every
-
-
-def gateway_patience(policy: RefundPolicy) -> timedelta:
-    """Wait as long as the shop's policy says."""
-    return policy.gateway_patience
-
-
-def dispute_patience(policy: RefundPolicy) -> timedelta:
-    """Wait as long as the shop's policy says."""
-    return policy.dispute_patience
-
-
 OF_PAYMENT: list[Guard] = [is_of_a_payment_of_the_order]
 AS_APPROVED: list[Guard] = [is_what_was_approved, was_approved_by_others]
 SHOP: list[Guard] = [is_the_shop]
@@ -173,12 +151,12 @@ refund = Machine(
         Load("votes", ApprovalVote, by="approval_id", keys=own_approval),
     ],
     states=[
-        State("requested", [After(remind_every, Remind), After(answer_within, Lapse)]),
+        State("requested", [After("remind_every", Remind), After("answer_within", Lapse)]),
         State("awaiting_approval"),
-        State("approved", [After(remind_every, Proceed), After(dispute_patience, Remind)]),
-        State("processing", [After(gateway_patience, Unanswered)]),
+        State("approved", [After("remind_every", Proceed), After("dispute_patience", Remind)]),
+        State("processing", [After("gateway_patience", Unanswered)]),
         State("succeeded"),
-        State("failed", [After(remind_every, Remind)]),
+        State("failed", [After("remind_every", Remind)]),
         State("rejected", final=True),
         State("cancelled", final=True),
     ],

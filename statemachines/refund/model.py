@@ -10,12 +10,10 @@ from sqlmodel import Field
 from statemachines.declaration import Entity, Policy
 from statemachines.payments import PATIENCE
 from statemachines.privacy import PRIVATE
-from statemachines.values import Amount
+from statemachines.values import Amount, Span, SpanOrNothing
 
 NOT_GIVEN = ("rejected", "cancelled")
 """The states in which no money was given, and none will be."""
-
-Span = Annotated[timedelta, Limited(ge=timedelta(minutes=1))]
 
 
 class RefundPolicy(Policy):
@@ -24,13 +22,13 @@ class RefundPolicy(Policy):
     approval_above: Amount = 50_000
     """What an order is given back beyond this, in minor units of any currency, has to be approved first; 0 for nothing.
     What the shop owes anyway does not count."""
-    approval_after: Annotated[timedelta, Limited(ge=timedelta())] = timedelta(days=60)
+    approval_after: SpanOrNothing = timedelta(days=60)
     """A refund of what was taken longer ago than this has to be approved first; 0 for none."""
     answer_within: Span = timedelta(days=3)
     """How long the shop may leave a customer's request alone before the approvers are asked instead."""
     remind_every: Span = timedelta(days=1)
     """How often the shop is reminded of requests that wait for it, and of refunds that failed."""
-    gateway_patience: Annotated[timedelta, Limited(ge=PATIENCE.within)] = timedelta(hours=24)
+    gateway_patience: Annotated[Span, Limited(ge=PATIENCE.within)] = timedelta(hours=24)
     """How long a refund waits for the payment gateway before a person is asked to look; it is tried for 23 hours."""
     dispute_patience: Span = timedelta(days=120)
     """How long a refund waits for the end of a dispute before a person is asked to look."""

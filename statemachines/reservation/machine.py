@@ -73,11 +73,6 @@ def until_it_expires(reservation: Reservation, now: datetime) -> timedelta:
     return reservation.expires_at - now
 
 
-def remind_after(policy: ReservationPolicy) -> timedelta:
-    """Wait as long as the shop's policy says."""
-    return policy.remind_after
-
-
 ALIVE = [*UNPAID, *PAID]
 ANY = [*ALIVE, *OVER]
 
@@ -98,7 +93,7 @@ reservation = Machine(
         State("held", [After(until_it_expires, Expire)]),
         State("backordered", [After(until_it_expires, Expire)]),
         State("taken"),
-        State("partly_taken", [After(remind_after, Remind)]),
+        State("partly_taken", [After("remind_after", Remind)]),
         State("released", final=True),
         State("expired", final=True),
     ],

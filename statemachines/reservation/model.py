@@ -9,6 +9,7 @@ from sqlalchemy import CheckConstraint, Index
 from sqlmodel import Field, SQLModel
 
 from statemachines.declaration import Entity, Policy
+from statemachines.values import Span
 
 UNPAID = ("held", "backordered")
 """The states in which the pieces are promised for a while."""
@@ -23,7 +24,7 @@ OVER = ("released", "expired")
 class ReservationPolicy(Policy):
     """The figures of reservations that a shop may choose."""
 
-    remind_after: timedelta = timedelta(days=7)
+    remind_after: Span = timedelta(days=7)
     """How long a paid order may wait for pieces before a person is asked to look, and how often after that."""
 
 

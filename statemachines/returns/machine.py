@@ -7,8 +7,6 @@ Accepted pieces go back on the shelf, and the order says what it gives: money, o
 given may still come back from a bank; then the shop owes it again.
 """
 
-from datetime import timedelta
-
 from statemachines.carrier import CancellationRefused, ShipmentCancelled, ShipmentCreated, ShipmentRefused
 from statemachines.declaration import NEW, After, Guard, Load, Role, State, Transition
 from statemachines.machine import Machine
@@ -109,31 +107,6 @@ def skus_announced(lines: list[ReturnLine]) -> list[str]:
     return [line.sku for line in lines]
 
 
-def send_within(policy: ReturnPolicy) -> timedelta:
-    """Wait as long as the shop's policy says."""
-    return policy.send_within
-
-
-def remind_after(policy: ReturnPolicy) -> timedelta:
-    """Wait as long as the shop's policy says."""
-    return policy.remind_after
-
-
-def answer_within(policy: ReturnPolicy) -> timedelta:
-    """Wait as long as the shop's policy says."""
-    return policy.answer_within
-
-
-def arrive_within(policy: ReturnPolicy) -> timedelta:
-    """Wait as long as the shop's policy says."""
-    return policy.arrive_within
-
-
-def refund_within(policy: ReturnPolicy) -> timedelta:
-    """Wait as long as the shop's policy says."""
-    return policy.refund_within
-
-
 GOOD_RESULT: list[Guard] = [names_each_line_once, was_announced, accounts_for_every_piece, fits_the_shelf]
 TO_SEND = ["approved", "label_sent"]
 SENT = ["label_sent", "in_transit"]
@@ -153,13 +126,13 @@ returns = Machine(
         Load("stock", Stock, by="id", keys=skus_announced, lock=True),
     ],
     states=[
-        State("requested", [After(answer_within, Overdue)], exit=[look_no_longer]),
-        State("approved", [After(send_within, Expire), After(remind_after, Remind)], exit=[look_no_longer, await_no_label]),
-        State("label_sent", [After(send_within, Expire), After(remind_after, Remind)]),
-        State("in_transit", [After(arrive_within, Overdue)], exit=[look_no_longer]),
-        State("received", [After(answer_within, Overdue)], exit=[look_no_longer]),
+        State("requested", [After("answer_within", Overdue)], exit=[look_no_longer]),
+        State("approved", [After("send_within", Expire), After("remind_after", Remind)], exit=[look_no_longer, await_no_label]),
+        State("label_sent", [After("send_within", Expire), After("remind_after", Remind)]),
+        State("in_transit", [After("arrive_within", Overdue)], exit=[look_no_longer]),
+        State("received", [After("answer_within", Overdue)], exit=[look_no_longer]),
         State("inspected"),
-        State("refunding", [After(refund_within, Overdue)], exit=[look_no_longer]),
+        State("refunding", [After("refund_within", Overdue)], exit=[look_no_longer]),
         State("refunded"),
         State("exchanged", final=True),
         State("closed", final=True),

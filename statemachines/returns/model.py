@@ -3,24 +3,22 @@
 from datetime import datetime, timedelta
 from typing import Annotated, ClassVar
 
-from pydantic import Field as Figure
+from pydantic import Field as Limited
 from sqlalchemy import CheckConstraint, Index
 from sqlmodel import Field, SQLModel
 
 from statemachines.carrier import Address
 from statemachines.declaration import Entity, Policy
 from statemachines.privacy import PRIVATE
-from statemachines.values import MAX_QUANTITY
-
-Span = Annotated[timedelta, Figure(ge=timedelta(minutes=1))]
+from statemachines.values import MAX_QUANTITY, Span
 
 
 class ReturnPolicy(Policy):
     """The figures of returns that a shop may choose."""
 
-    approve_up_to: int = Figure(default=0, ge=0, le=MAX_QUANTITY)
+    approve_up_to: int = Limited(default=0, ge=0, le=MAX_QUANTITY)
     """Returns of no more pieces than these are approved by themselves; 0 for none."""
-    return_to: Address | None = Figure(default=None, exclude=True)
+    return_to: Address | None = Limited(default=None, exclude=True)
     """Where returns go, as JSON: the carrier is asked for a label to it. Empty if the shop sends labels itself."""
     send_within: Span = timedelta(days=14)
     """How long a customer has to send the pieces, once the return is approved and again once there is a label."""

@@ -97,29 +97,9 @@ def own_id(shipment: Shipment) -> list[str]:
     return [shipment.id]
 
 
-def arrive_within(policy: ShipmentPolicy) -> timedelta:
-    """Wait for the pieces as long as the shop's policy says."""
-    return policy.arrive_within
-
-
 def answer_or_leave_within(shipment: Shipment, policy: ShipmentPolicy) -> timedelta:
     """Wait for the carrier's answer if it was asked, otherwise for somebody to take it away."""
     return policy.carrier_patience if shipment.carrier_asked else policy.dispatch_within
-
-
-def dispatch_within(policy: ShipmentPolicy) -> timedelta:
-    """Wait for it to leave as long as the shop's policy says."""
-    return policy.dispatch_within
-
-
-def carrier_patience(policy: ShipmentPolicy) -> timedelta:
-    """Wait for the carrier's answer as long as the shop's policy says."""
-    return policy.carrier_patience
-
-
-def deliver_within(policy: ShipmentPolicy) -> timedelta:
-    """Wait for news of it as long as the shop's policy says."""
-    return policy.deliver_within
 
 
 HERE = ("pending", "refused")
@@ -158,14 +138,14 @@ shipment = Machine(
     readers=[Role.CUSTOMER, Role.MERCHANT, Role.APPROVER, Role.ADMIN, Role.SYSTEM],
     loads=[Load("lines", ShipmentLine, by="shipment_id", keys=own_id)],
     states=[
-        State("backordered", [After(arrive_within, Overdue)]),
+        State("backordered", [After("arrive_within", Overdue)]),
         State("pending", [After(answer_or_leave_within, Overdue)]),
-        State("refused", [After(dispatch_within, Overdue)]),
-        State("label", [After(dispatch_within, Overdue)]),
-        State("cancelling", [After(carrier_patience, Overdue)]),
-        State("in_transit", [After(deliver_within, Overdue)]),
-        State("recalling", [After(carrier_patience, Overdue)]),
-        State("returning", [After(deliver_within, Overdue)]),
+        State("refused", [After("dispatch_within", Overdue)]),
+        State("label", [After("dispatch_within", Overdue)]),
+        State("cancelling", [After("carrier_patience", Overdue)]),
+        State("in_transit", [After("deliver_within", Overdue)]),
+        State("recalling", [After("carrier_patience", Overdue)]),
+        State("returning", [After("deliver_within", Overdue)]),
         State("lost"),
         State("delivered", final=True),
         State("returned_to_sender", final=True),

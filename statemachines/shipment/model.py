@@ -8,6 +8,7 @@ from sqlmodel import Field, SQLModel
 
 from statemachines.declaration import Entity, Policy
 from statemachines.privacy import PRIVATE
+from statemachines.values import Span
 
 UNDER_WAY = ("in_transit", "recalling", "returning")
 """The states in which a parcel is out of the house and not at its end."""
@@ -21,13 +22,13 @@ class ShipmentPolicy(Policy):
 
     ask_carrier: bool = False
     """Whether the carrier is asked by itself to fetch what has an address."""
-    carrier_patience: timedelta = timedelta(hours=24)
+    carrier_patience: Span = timedelta(hours=24)
     """How long a shipment waits for the carrier's answer before a person is asked to look."""
-    dispatch_within: timedelta = timedelta(days=2)
+    dispatch_within: Span = timedelta(days=2)
     """How long a parcel may wait in the house before a person is asked to look."""
-    arrive_within: timedelta = timedelta(days=14)
+    arrive_within: Span = timedelta(days=14)
     """How long a shipment may wait for its pieces before a person is asked to look."""
-    deliver_within: timedelta = timedelta(days=21)
+    deliver_within: Span = timedelta(days=21)
     """How long a parcel may be under way, out or back, before a person is asked to look."""
 
 

@@ -185,6 +185,15 @@ def test_two_timers_of_one_name_fail():
     fails(POSTED, DELIVERED, states=[State("posted", timeouts), STATES[1]], says="two timers named 'deliver'")
 
 
+def test_a_timeout_of_a_figure_that_the_policy_does_not_have_fails():
+    fails(
+        POSTED,
+        DELIVERED,
+        states=[State("posted", [After("deliver_wihtin", Deliver)]), STATES[1]],
+        says="the policy has no time span 'deliver_wihtin'",
+    )
+
+
 def test_a_final_state_with_a_timeout_fails():
     states = [STATES[0], State("delivered", [After(timedelta(days=9), Deliver)], final=True)]
 

@@ -1,8 +1,12 @@
 """What may be written as an amount, a quantity, a text."""
 
+from datetime import timedelta
+
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from statemachines.declaration import Policy
+from statemachines.registry import MACHINES
 from statemachines.values import (
     MAX_AMOUNT,
     Amount,
@@ -97,6 +101,18 @@ def test_nul_and_other_unstorable_texts_are_refused(kind, text):
 def test_names_for_machines_are_plain(kind, text):
     with pytest.raises(ValidationError):
         TypeAdapter(kind).validate_python(text)
+
+
+def spans_of(policy: Policy) -> list[str]:
+    return [name for name, value in policy if isinstance(value, timedelta)]
+
+
+@pytest.mark.parametrize("span", ["-PT1S", "P3651D"])
+@pytest.mark.parametrize("machine", [each for each in MACHINES if spans_of(each.policy)], ids=str)
+def test_no_shop_can_choose_a_span_below_zero_or_beyond_the_calendar(machine, span):
+    for name in spans_of(machine.policy):
+        with pytest.raises(ValidationError, match=name):
+            type(machine.policy).model_validate({name: span})
 
 
 def test_texts_keep_their_lines_and_their_alphabet():
