@@ -8,9 +8,9 @@ from statemachines.order.model import Order, OrderLine
 from statemachines.payment.model import Payment
 from statemachines.product import Product
 from statemachines.refund.model import Refund as RefundEntity
-from statemachines.reservation.model import Reservation
-from statemachines.shipment.model import Shipment
-from statemachines.stock import Stock
+from statemachines.reservation.model import OVER, Reservation
+from statemachines.shipment.model import Shipment, ShipmentLine
+from statemachines.stock import Backorder, Stock
 
 
 def own_id(order: Order) -> list[str]:
@@ -34,6 +34,16 @@ def skus_asked(event: Create | Edit) -> list[str]:
     return [line.sku for line in lines_asked(event)]
 
 
+def reservations_alive(reservations: list[Reservation]) -> list[str]:
+    """Name the reservations that keep pieces for the order."""
+    return [each.id for each in reservations if each.state not in OVER]
+
+
+def parcels_awaited(shipments: list[Shipment]) -> list[str]:
+    """Name the parcels whose pieces have not come in yet."""
+    return [each.id for each in shipments if each.state == "backordered"]
+
+
 def reference_asked(event: Create) -> list[str]:
     """Name the reference that a new order asks for."""
     return [event.reference] if event.reference else []
@@ -53,5 +63,7 @@ LOADS = [
     Load("shipments", Shipment, by="order_id", keys=own_id, lock=True),
     Load("stock", Stock, by="sku", keys=skus_moved, lock=True),
     Load("reservations", Reservation, by="order_id", keys=own_id, lock=True),
+    Load("backorders", Backorder, by="reservation_id", keys=reservations_alive),
+    Load("awaited_lines", ShipmentLine, by="shipment_id", keys=parcels_awaited),
     Load("activities", Activity, by="id", keys=activity_of),
 ]

@@ -8,8 +8,8 @@ from statemachines.commands import Change, Command, Send, Set, Spawn
 from statemachines.declaration import Actor
 from statemachines.order.events import RequestReturn, Return
 from statemachines.order.model import Order, OrderLine, OrderPolicy, worth
+from statemachines.order.packing import shipment_of
 from statemachines.order.refunding import give_back
-from statemachines.order.shipping import shipment_of
 from statemachines.order.stocking import put_back, take_more
 from statemachines.payment.model import Payment
 from statemachines.pieces import NamedPieces, by_line

@@ -3,37 +3,18 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from statemachines.carrier import Address
-from statemachines.commands import Change, Command, Send, Set, Spawn
-from statemachines.order.events import Fulfill, Ship
+from statemachines.commands import Change, Command, Send, Set
 from statemachines.order.ledger import moves
 from statemachines.order.model import Order, OrderLine, worth
 from statemachines.order.stocking import by_product, put_back
 from statemachines.payment.events import Capture, Void
 from statemachines.payment.model import Payment
-from statemachines.pieces import NamedPieces, Pieces, by_line
+from statemachines.pieces import Pieces, by_line
 from statemachines.reservation.model import Reservation
-from statemachines.shipment.events import Prepare
 from statemachines.shipment.news import ShipmentCancelled as Unsent
 from statemachines.shipment.news import ShipmentDelivered, ShipmentLost, ShipmentReturned, ShipmentSent
 
 # -- only if ------------------------------------------------------------------------------------------------------
-
-
-def waits_to_be_packed(event: Ship, lines: list[OrderLine]) -> str | None:
-    """Refuse lines that the order does not have, more pieces than wait, and a parcel of nothing."""
-    known = {line.number: line for line in lines}
-    for number, quantity in by_line(event.lines).items():
-        if number not in known:
-            return f"the order has no line {number}"
-        if quantity > known[number].unpacked:
-            return f"line {number}: {quantity} to ship, {known[number].unpacked} not packed yet"
-    return None if event.lines else something_waits(lines)
-
-
-def something_waits(lines: list[OrderLine]) -> str | None:
-    """Refuse if everything is packed already."""
-    return None if any(line.unpacked > 0 for line in lines) else "everything is packed already"
 
 
 def no_parcel_waits(lines: list[OrderLine]) -> str | None:
@@ -97,58 +78,6 @@ def others_are_out(event: ShipmentReturned, lines: list[OrderLine]) -> str | Non
 
 
 # -- then ---------------------------------------------------------------------------------------------------------
-
-
-def prepare_parcel(order: Order, event: Ship, lines: list[OrderLine]) -> Iterator[Command]:
-    """Have a parcel made of what was named, or of everything that waits."""
-    yield from _pack(order, lines, event.lines or _waiting(lines))
-
-
-def send_the_rest(order: Order, event: Fulfill, lines: list[OrderLine]) -> Iterator[Command]:
-    """Note a parcel of everything that waits, which has left already."""
-    if waiting := _waiting(lines):
-        yield from _pack(order, lines, waiting, event)
-
-
-def _waiting(lines: list[OrderLine]) -> tuple[Pieces, ...]:
-    return tuple(Pieces(number=line.number, quantity=line.unpacked) for line in lines if line.unpacked > 0)
-
-
-def _pack(
-    order: Order, lines: list[OrderLine], pieces: Iterable[Pieces], gone: Fulfill | None = None
-) -> Iterator[Command]:
-    packed = by_line(pieces)
-    for line in lines:
-        if packed[line.number]:
-            yield Change(line, {"packed": line.packed + packed[line.number]})
-    yield Spawn("shipment", shipment_of(order, lines, packed, gone))
-    yield Set(parcels=order.parcels + 1)
-
-
-def shipment_of(order: Order, lines: list[OrderLine], packed: dict[int, int], gone: Fulfill | None = None) -> Prepare:
-    """Return what asks for a shipment.
-
-    Args:
-        order: whose pieces they are.
-        lines: its lines.
-        packed: how many pieces of which line.
-        gone: how it left, if it left already.
-    """
-    return Prepare(
-        order=order.id,
-        called=order.called,
-        customer=order.customer,
-        email=order.email,
-        phone=order.phone,
-        address=Address.model_validate(order.address) if order.address else None,
-        lines=tuple(
-            NamedPieces(number=line.number, quantity=packed[line.number], sku=line.sku, name=line.name)
-            for line in lines
-            if packed.get(line.number)
-        ),
-        gone=gone is not None,
-        tracking=gone.tracking if gone else None,
-    )
 
 
 def stamp_fulfilled(now: datetime) -> Iterator[Command]:

@@ -1,5 +1,6 @@
 """A season in a store: people, gateway, carrier and clock do what they like, in whatever order; chance says what."""
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from random import Random
@@ -32,6 +33,7 @@ from statemachines.refund.events import Clarify
 from statemachines.returns.model import ReturnLine
 from statemachines.shipment.events import Cancel as CancelShipment
 from statemachines.shipment.events import SendBack
+from statemachines.stock import Receive
 from statemachines.transaction import Asked, Happened, Outcome
 from tests.statemachines.office import approver
 from tests.statemachines.shop import ANNA, BEN, MERCHANT
@@ -39,7 +41,8 @@ from tests.statemachines.store import HOME, Store
 
 EVE = approver("eve")
 PEOPLE = {Role.CUSTOMER: [ANNA, BEN], Role.MERCHANT: [MERCHANT, Actor("paul", Role.MERCHANT)], Role.APPROVER: [EVE]}
-OWNED = {"MUG": 40, "POT": 30, "FAN": 30}
+PLENTY = {"MUG": 40, "POT": 30, "FAN": 30}
+LITTLE = {"MUG": 4, "POT": 2, "FAN": 3}
 CHILDREN = ["payment", "refund", "shipment", "return", "approval"]
 
 SELDOM = {"cancel", "fail", "void", "lose", "reject", "suspect", "hold", "withdraw", "refuse", "settle", "send_back"}
@@ -72,15 +75,18 @@ class Season:
         """How likely others do what they are asked."""
         self.unrest = random.choice([0.1, 0.1, 1])
         """How often people call things off."""
+        self.owned = Counter(random.choice([PLENTY, PLENTY, LITTLE]))
+        """The pieces that the shop had or got."""
         limits = [None, None, 3000, 0]
         policy = OrderPolicy(
             take=random.choice(["now", "later"]),
+            backorders=random.choice([True, False]),
             approval_above=random.choice(limits),
             review_above=random.choice(limits),
         )
         self.store = Store(order=policy)
         for sku, price, currency in (("MUG", 1250, "EUR"), ("POT", 3999, "EUR"), ("FAN", 701, "JPY")):
-            self.store.sells(sku, price, currency, OWNED[sku])
+            self.store.sells(sku, price, currency, self.owned[sku])
         self.world = self.store.world
         self.answered: list[tuple[Asked, Event]] = []
 
@@ -93,6 +99,7 @@ class Season:
             (30, self.a_call_is_answered),
             (4, self.an_answer_comes_again),
             (3, self.a_bank_claims_money),
+            (1, self.pieces_arrive),
             (1, self.time_passes),
         ]
         weights, what = zip(*likely, strict=True)
@@ -205,6 +212,11 @@ class Season:
         else:
             said["dispute"] = payment.dispute
         return self.unasked("payment", payment.id, kind(**said))
+
+    def pieces_arrive(self) -> str:
+        sku, quantity = self.random.choice(sorted(PLENTY)), self.random.randint(1, 4)
+        self.owned[sku] += quantity
+        return self.tell("stock", sku, Receive(quantity=quantity), MERCHANT)
 
     def time_passes(self) -> str:
         if self.random.random() < 0.3 and self.world.timers:

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from statemachines.order import Order, OrderLine
 from statemachines.payment import Payment
 from statemachines.refund import Refund
+from statemachines.reservation.model import PAID, Reservation
 from statemachines.returns.model import ReturnCase, ReturnLine
 from statemachines.shipment import Shipment, ShipmentLine
-from statemachines.stock import Stock
+from statemachines.stock import Backorder, Stock
 from statemachines.world import World
-from tests.statemachines.season import OWNED, Season
+from tests.statemachines.season import Season
 
 STEPS = 120
 
@@ -36,7 +37,7 @@ def test_whatever_happens_money_and_pieces_stay_in_balance(random: Random):
             an_order_knows_where_its_money_is(season.world, order)
             an_order_knows_where_its_pieces_are(season.world, order)
             an_order_that_was_called_off_holds_nothing(order)
-        no_piece_is_lost_or_promised_twice(season.world)
+        no_piece_is_lost_or_promised_twice(season)
 
 
 @given(st.randoms(use_true_random=True))
@@ -110,8 +111,8 @@ def an_order_that_was_called_off_holds_nothing(order: Order) -> None:
         assert (order.stock_held, order.parcels) == ("nothing", 0)
 
 
-def no_piece_is_lost_or_promised_twice(world: World) -> None:
-    reserved, gone = Counter[str](), Counter[str]()
+def no_piece_is_lost_or_promised_twice(season: Season) -> None:
+    world, reserved, gone = season.world, Counter[str](), Counter[str]()
     for order in world.rows(Order):
         for line in lines_of(world, order):
             if order.stock_held == "reserved":
@@ -122,9 +123,14 @@ def no_piece_is_lost_or_promised_twice(world: World) -> None:
                 gone[line.sku] += line.missing + line.unavailable + line.delivered + line.lost
     for damaged in world.rows(ReturnLine):
         gone[damaged.sku] += damaged.damaged
-    for sku, owned in OWNED.items():
+    waiting = Counter[str]()
+    for backorder in world.rows(Backorder):
+        waiting[backorder.sku] += backorder.missing
+        (reservation,) = [each for each in world.rows(Reservation) if each.id == backorder.reservation_id]
+        (gone if reservation.state in PAID else reserved)[backorder.sku] -= backorder.missing
+    for sku, owned in season.owned.items():
         (shelf,) = [each for each in world.rows(Stock) if each.id == sku]
-        assert (shelf.reserved, shelf.on_hand) == (reserved[sku], owned - gone[sku])
+        assert (shelf.reserved, shelf.on_hand, shelf.waiting) == (reserved[sku], owned - gone[sku], waiting[sku])
 
 
 def lines_of(world: World, order: Order) -> list[OrderLine]:

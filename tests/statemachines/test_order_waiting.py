@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from statemachines.order import Cancel, Edit, Fulfill, LineAsked, OrderPolicy
+from statemachines.order import Cancel, Edit, Fulfill, LineAsked, OrderPolicy, Ship
 from statemachines.pieces import Pieces
 from statemachines.product import OpenLocation
 from statemachines.reservation import Reservation
+from statemachines.shipment.model import ShipmentLine
 from statemachines.stock import Receive
 from tests.statemachines.shop import ANNA, MERCHANT
 from tests.statemachines.store import Seen, Store
@@ -27,6 +28,10 @@ def receive(store: Store, name: str, quantity: int) -> None:
 
 def kept(store: Store, order: Seen) -> Reservation:
     return [each for each in store.world.rows(Reservation) if each.order_id == order.id][-1]
+
+
+def contents(store: Store, shipment: Seen) -> dict[str, int]:
+    return {line.sku: line.quantity for line in store.world.rows(ShipmentLine) if line.shipment_id == shipment.id}
 
 
 def settle(store: Store) -> None:
@@ -50,6 +55,53 @@ def test_an_order_waits_for_what_is_not_there_and_is_packed_once_it_is(store: St
     assert kept(store, order).state == "taken"
     store.tell(order, Fulfill())
     assert order.state == "fulfilled"
+
+
+def test_what_is_here_is_packed_and_the_rest_gets_a_parcel_that_waits(store: Store) -> None:
+    order = store.paid(POT=1, MUG=16)
+
+    store.tell(order, Ship())
+
+    assert [(each.state, contents(store, each)) for each in store.all("shipment")] == [
+        ("pending", {"POT": 1, "MUG": 14}),
+        ("backordered", {"MUG": 2}),
+    ]
+    assert store.counted(order, "packed") == [1, 16]
+
+
+def test_a_parcel_that_waits_goes_on_once_everything_has_come_in(store: Store) -> None:
+    order = store.paid(MUG=16)
+    store.tell(order, Ship())
+    waiting = store.last("shipment")
+
+    receive(store, "MUG", 1)
+    assert waiting.state == "backordered"
+    receive(store, "MUG", 1)
+
+    assert waiting.state == "pending"
+
+
+def test_pieces_that_wait_are_promised_to_one_parcel_only(store: Store) -> None:
+    order = store.paid(MUG=16)
+    store.tell(order, Ship(lines=(Pieces(number=1, quantity=15),)))
+    store.tell(order, Ship())
+
+    assert [(each.state, contents(store, each)) for each in store.all("shipment")] == [
+        ("pending", {"MUG": 14}),
+        ("backordered", {"MUG": 1}),
+        ("backordered", {"MUG": 1}),
+    ]
+
+
+def test_a_waiting_parcel_is_called_off_with_its_order(store: Store) -> None:
+    order = store.paid(MUG=16)
+    store.tell(order, Ship())
+
+    store.tell(order, Cancel(), MERCHANT)
+    store.refunded(order)
+
+    assert ({each.state for each in store.all("shipment")}, order.state) == ({"cancelled"}, "cancelled")
+    assert (store.shelf("MUG"), store.shelf("MUG@berlin"), store.stock("MUG").waiting) == ((10, 0), (4, 0), 0)
 
 
 def test_orders_are_served_in_turn_before_they_are_paid(store: Store) -> None:

@@ -8,6 +8,7 @@ from statemachines.order.notices import (
     tell_refunded,
     tell_to_pay,
 )
+from statemachines.order.packing import call_in, nothing_is_awaited
 from statemachines.order.paying import is_not_needed, note_dispute, note_lapse, note_stuck, record_payment
 from statemachines.order.refunding import (
     ask_refund,
@@ -93,6 +94,7 @@ SETTLING = [
     Transition(ReturnDropped,          LATER,                None,                       [],                                                   [keep_pieces]),
     # -- pieces that are kept or waited for
     Transition(Backordered,            [*UNPAID, *LATER],    None),
+    Transition(BackorderFilled,        [*UNPAID, *LATER, *CALLED_OFF], None,             [nothing_is_awaited],                                 [call_in]),
     Transition(BackorderFilled,        [*UNPAID, *LATER, *CALLED_OFF], None),
     Transition(ReservationExpired,     [*UNPAID, *CALLED_OFF], None,                     [],                                                   [note_expired_reservation]),
 ]  # fmt: skip
