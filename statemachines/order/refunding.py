@@ -17,8 +17,11 @@ from statemachines.pieces import Pieces, by_line
 from statemachines.product import Product
 from statemachines.refund.events import Owe, Request, Resume, Retry
 from statemachines.refund.model import Refund
-from statemachines.refund.news import RefundDropped, RefundFailed, RefundReturned
+from statemachines.refund.news import RefundDropped, RefundFailed, RefundRetried, RefundReturned, RefundSettled
 from statemachines.values import money
+
+OF_REFUND = "refund of"
+"""How that begins which a person is to look at because of a refund."""
 
 # -- only if ------------------------------------------------------------------------------------------------------
 
@@ -137,13 +140,19 @@ def free_refunds(event: DisputeClosed, refunds: list[Refund]) -> Iterator[Comman
 
 def record_refund_failure(order: Order, event: RefundFailed | RefundReturned) -> Iterator[Command]:
     """Note that the money is still with us, and that a person should look."""
-    text = f"refund of {money(event.amount, order.currency)} failed: {event.reason}"
+    text = f"{OF_REFUND} {money(event.amount, order.currency)} failed: {event.reason}"
     yield Set(**moves(order, event), attention=text)
+
+
+def forget_failure(order: Order, event: RefundRetried | RefundSettled) -> Iterator[Command]:
+    """Call nobody any more because of refunds that had failed, once none is left."""
+    if (order.attention or "").startswith(OF_REFUND) and not as_told(order, event).refund_due:
+        yield Set(attention=None)
 
 
 def record_dropped_refund(order: Order, event: RefundDropped) -> Iterator[Command]:
     """Note that the money stays, and why."""
-    text = f"refund of {money(event.amount, order.currency)} dropped: {event.reason}"
+    text = f"{OF_REFUND} {money(event.amount, order.currency)} dropped: {event.reason}"
     yield Set(**moves(order, event), attention=text)
 
 

@@ -180,7 +180,7 @@ def test_a_refund_may_be_given_in_another_way(store: Store):
 
     store.tell(store.last("refund"), Settle(reason="by bank transfer"))
 
-    assert (order.refund_due, order.refunded) == (0, 2500)
+    assert (order.refund_due, order.refunded, order.attention) == (0, 2500, None)
 
 
 def test_what_the_gateway_never_answered_is_not_asked_again(store: Store):

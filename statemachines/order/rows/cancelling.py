@@ -40,7 +40,13 @@ from statemachines.order.notices import (
     tell_to_pay,
 )
 from statemachines.order.paying import before_capture, lapsed, let_go_late, note_stuck, record_late_payment
-from statemachines.order.refunding import free_refunds, give_back_late, record_dropped_refund, record_refund_failure
+from statemachines.order.refunding import (
+    forget_failure,
+    free_refunds,
+    give_back_late,
+    record_dropped_refund,
+    record_refund_failure,
+)
 from statemachines.order.rows.phases import CALLED_OFF, IN_WORK
 from statemachines.order.shipping import (
     count_back,
@@ -99,7 +105,7 @@ CANCELLING = [
     Transition(Declined,               "cancelling",         None,                       [],                                                   [record, go_on]),
     Transition(Released,               "cancelling",         None,                       [],                                                   [record, go_on]),
     Transition(Refunded,               "cancelling",         None,                       [],                                                   [record, tell_refunded, go_on]),
-    Transition(RefundSettled,          "cancelling",         None,                       [],                                                   [record, go_on]),
+    Transition(RefundSettled,          "cancelling",         None,                       [],                                                   [record, forget_failure, go_on]),
     Transition(PaymentDisputed,        "cancelling",         None,                       [],                                                   [record, go_on]),
     Transition(DisputeClosed,          ["cancelling", "cancelled"], None,                [],                                                   [record, free_refunds, give_back_late]),
     Transition(PaymentStuck,           "cancelling",         "cancellation_failed",      [],                                                   [note_stuck]),
@@ -121,8 +127,8 @@ CANCELLING = [
     Transition(Released,               "cancellation_failed", None,                      [],                                                   [record]),
     Transition(Refunded,               "cancellation_failed", "cancelling",              [step_is_finished],                                   [record, tell_refunded, go_on]),
     Transition(Refunded,               "cancellation_failed", None,                      [],                                                   [record, tell_refunded]),
-    Transition(RefundSettled,          "cancellation_failed", "cancelling",              [step_is_finished],                                   [record, go_on]),
-    Transition(RefundSettled,          "cancellation_failed", None,                      [],                                                   [record]),
+    Transition(RefundSettled,          "cancellation_failed", "cancelling",              [step_is_finished],                                   [record, forget_failure, go_on]),
+    Transition(RefundSettled,          "cancellation_failed", None,                      [],                                                   [record, forget_failure]),
     Transition(RefundFailed,           "cancellation_failed", None,                      [],                                                   [record_refund_failure]),
     Transition(RefundReturned,         "cancellation_failed", None,                      [],                                                   [record_refund_failure]),
     Transition(RefundDropped,          "cancellation_failed", None,                      [],                                                   [record_dropped_refund]),

@@ -12,6 +12,7 @@ from statemachines.order.packing import call_in, nothing_is_awaited
 from statemachines.order.paying import is_not_needed, note_dispute, note_lapse, note_stuck, record_payment
 from statemachines.order.refunding import (
     ask_refund,
+    forget_failure,
     free_refunds,
     give_back_overpaid,
     has_refund_due,
@@ -81,8 +82,8 @@ SETTLING = [
     Transition(Refunded,               ["pending", "paying", "failed", *LATER, "cancelled"], None, [],                                         [record, tell_refunded]),
     Transition(RefundFailed,           ["pending", "paying", "failed", *LATER, "cancelled"], None, [],                                         [record_refund_failure]),
     Transition(RefundReturned,         ["pending", "paying", "failed", *LATER, "cancelled"], None, [],                                         [record_refund_failure]),
-    Transition(RefundRetried,          ["pending", "paying", "failed", *LATER, *CALLED_OFF, "cancelled"], None, [],                            [record]),
-    Transition(RefundSettled,          ["pending", "paying", "failed", *LATER, "cancelled"], None, [],                                         [record]),
+    Transition(RefundRetried,          ["pending", "paying", "failed", *LATER, *CALLED_OFF, "cancelled"], None, [],                            [record, forget_failure]),
+    Transition(RefundSettled,          ["pending", "paying", "failed", *LATER, "cancelled"], None, [],                                         [record, forget_failure]),
     Transition(RefundDropped,          ["pending", "paying", "failed", *LATER, "cancelled"], None, [],                                         [record_dropped_refund]),
     # -- returns
     Transition(Return,                 "completed",          "returned",                 [*GOOD_RETURN, returns_the_rest],                     [restock_returned, refund_returned]),
