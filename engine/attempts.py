@@ -72,8 +72,14 @@ class Attempts:
         except ValidationError as error:
             await self.park(row, f"its arguments are not understood: {error.error_count()} are wrong")
             return
-        attempt = Attempt(key=row["id"], arguments=arguments, number=row["attempts"], timeout=effect.timeout)
         began_at = self._clock.now()
+        attempt = Attempt(
+            key=row["id"],
+            arguments=arguments,
+            number=row["attempts"],
+            timeout=effect.timeout,
+            age=began_at - row["created_at"],
+        )
         if (answer := self._results.find(effect, arguments)) is not None:
             outcome: Answer | _Failure = answer
         else:

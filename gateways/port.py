@@ -19,6 +19,8 @@ class Attempt:
     """Counts from 1."""
     timeout: timedelta
     """How long the gateway may take; it keeps to this by its own means, and is never cancelled from outside."""
+    age: timedelta = timedelta()
+    """How long ago the effect was asked for: the other side may have forgotten the key since."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """What Stripe answers, as far as it is looked at (https://docs.stripe.com/api/payment_intents/object)."""
 
+from typing import Any, Generic, TypeVar
+
 from pydantic import BaseModel, Field
 
 from gateways.http import HttpAnswer
@@ -82,7 +84,32 @@ class Charge(BaseModel):
     payment_method_details: Method | None = None
 
 
-class Intent(BaseModel):
+class Made(BaseModel):
+    """What was made at Stripe, by us or by others."""
+
+    metadata: dict[str, Any] | None = None
+
+    @property
+    def effect(self) -> str | None:
+        """The id of the effect that it was made for; None if we did not make it."""
+        effect = (self.metadata or {}).get("effect")
+        return effect if isinstance(effect, str) else None
+
+
+M = TypeVar("M", bound=Made)
+
+
+class Listed(BaseModel, Generic[M]):
+    """What Stripe lists or finds, the newest first."""
+
+    data: list[M]
+
+    def made_for(self, effect: str) -> M | None:
+        """Return what was made for an effect, if there is any."""
+        return next((each for each in self.data if each.effect == effect), None)
+
+
+class Intent(Made):
     """A payment, from its first attempt to its end."""
 
     id: Name
@@ -110,6 +137,16 @@ class Intent(BaseModel):
         return self.amount - self.received if self.amount_capturable is None else self.amount_capturable
 
     @property
+    def waits_for_us(self) -> bool:
+        """Whether it is to be confirmed: the bank was not asked yet, or could not decide when it was."""
+        match self.status:
+            case "requires_confirmation":
+                return True
+            case "requires_payment_method":
+                return self.last_payment_error is None or self.last_payment_error.is_transient
+        return False
+
+    @property
     def is_taken_in_pieces(self) -> bool:
         """Whether what is held may be taken in several pieces."""
         charge = self.latest_charge
@@ -119,7 +156,7 @@ class Intent(BaseModel):
         return card is not None and card.multicapture is not None and card.multicapture.status == "available"
 
 
-class Refund(BaseModel):
+class Refund(Made):
     """Money given back."""
 
     id: Name
@@ -127,17 +164,6 @@ class Refund(BaseModel):
     amount: int = Field(ge=0)
     currency: str
     failure_reason: str | None = None
-    metadata: dict[str, str] | None = None
-
-
-class Refunds(BaseModel):
-    """The refunds of one payment, the newest first."""
-
-    data: list[Refund]
-
-    def made_for(self, effect: str) -> Refund | None:
-        """Return the one that was made for an effect, if there is one."""
-        return next((each for each in self.data if (each.metadata or {}).get("effect") == effect), None)
 
 
 class Problem(BaseModel):

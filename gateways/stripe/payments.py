@@ -1,9 +1,10 @@
 """The gateway to Stripe's payment intents and refunds (https://docs.stripe.com/api), over HTTP alone.
 
 Every payment is a payment intent, confirmed as it is made, with the order and the effect in its metadata, so that
-webhooks about it find their way. The effect's id is the idempotency key. Before money that is held ready is taken or
-let go, and before money is given back, the payment is looked at: what an earlier attempt did whose answer was lost is
-then found done, and a currency that is not the payment's is refused before anything moves.
+webhooks about it find their way. The effect's id is the idempotency key. Stripe forgets keys after a day: what is asked
+for again later, by a person, is looked for first. Before money that is held ready is taken or let go, and before money
+is given back, the payment is looked at: what an earlier attempt did whose answer was lost is then found done, and a
+currency that is not the payment's is refused before anything moves.
 """
 
 from collections.abc import Mapping
@@ -17,13 +18,14 @@ from gateways.http import Deadline, HttpAnswer, HttpPeer
 from gateways.port import ActionRequired, Answer, Attempt, Done, Handlers, NoAnswer, Refused
 from gateways.quoting import quoted
 from gateways.stripe.amounts import in_minor_units, in_stripes_units
-from gateways.stripe.answers import Failure, Intent, Refund, Refunds, failure_of
+from gateways.stripe.answers import Failure, Intent, Listed, Made, Refund, failure_of
 from gateways.stripe.declines import decline
 from gateways.stripe.settings import StripeSettings
 from statemachines.payments import (
     AUTHORIZE,
     CAPTURE,
     CHARGE,
+    PATIENCE,
     REFUND,
     VOID,
     AuthorizeArguments,
@@ -41,6 +43,7 @@ _INTENTS = "/payment_intents"
 _IN_PIECES = {"payment_method_options[card][request_multicapture]": "if_available"}
 
 M = TypeVar("M", bound=BaseModel)
+Ours = TypeVar("Ours", bound=Made)
 
 
 class StripePayments:
@@ -189,7 +192,33 @@ class StripePayments:
         capture: str,
         deadline: Deadline,
     ) -> Intent | Failure:
-        """Make the payment, or try it again if it was declined for a moment only."""
+        """Make the payment, or go on with what an earlier attempt made of it."""
+        query = {"query": f"metadata['effect']:'{attempt.key}'"}
+        made = await self._made_before(attempt, f"{_INTENTS}/search", query, Listed[Intent], deadline)
+        if made is None:
+            ended, is_repeated = await self._make(attempt, asked, amount, capture, deadline)
+            if isinstance(ended, Intent):
+                return ended
+            made = ended.payment_intent
+            if not (ended.is_transient and made and is_repeated):
+                return ended
+        # What an earlier attempt made: as Stripe found or repeats it, it may stand otherwise by now.
+        found = await self._found(made.id, deadline)
+        if not found.waits_for_us:
+            return found
+        form = {"payment_method": asked.method, **self._way_back}
+        answer = await self._post(f"{_path(found.id)}/confirm", form, f"{attempt.key}-{attempt.number}", deadline)
+        return failure_of(answer) or answer.read(Intent)
+
+    async def _make(
+        self,
+        attempt: Attempt,
+        asked: ChargeArguments | AuthorizeArguments,
+        amount: int,
+        capture: str,
+        deadline: Deadline,
+    ) -> tuple[Intent | Failure, bool]:
+        """Make the payment; tell how it went, and whether Stripe only repeats what it said to an earlier attempt."""
         form = {
             "amount": str(amount),
             "currency": asked.currency.lower(),
@@ -201,20 +230,7 @@ class StripePayments:
             **(self._way_back or {"payment_method_types[]": "card"}),
         }
         answer = await self._post(_INTENTS, form, attempt.key, deadline)
-        failure = failure_of(answer)
-        if failure is None:
-            return answer.read(Intent)
-        if not (
-            failure.is_transient and failure.payment_intent and answer.headers.get("Idempotent-Replayed") == "true"
-        ):
-            return failure
-        # The decline of an earlier attempt: the key only repeats it, so its payment is confirmed anew.
-        found = await self._found(failure.payment_intent.id, deadline)
-        if found.status != "requires_payment_method":
-            return found
-        form = {"payment_method": asked.method, **self._way_back}
-        answer = await self._post(f"{_path(found.id)}/confirm", form, f"{attempt.key}-{attempt.number}", deadline)
-        return failure_of(answer) or answer.read(Intent)
+        return failure_of(answer) or answer.read(Intent), answer.headers.get("Idempotent-Replayed") == "true"
 
     def _declined(self, failure: Failure, attempt: Attempt) -> Refused:
         if not failure.is_of_the_card:
@@ -279,7 +295,8 @@ class StripePayments:
                 raise _unexpected(found)
             case status if status != "succeeded" and not found.received:
                 raise _Refusal("nothing was taken")
-        refund = await self._made_before(attempt, asked, deadline)
+        newest = {"payment_intent": asked.payment, "limit": "100"}
+        refund = await self._made_before(attempt, "/refunds", newest, Listed[Refund], deadline)
         if refund is None:
             form = {"payment_intent": asked.payment, "amount": str(amount), **_metadata(attempt, asked.order)}
             refund = self._agreed(await self._post("/refunds", form, attempt.key, deadline), Refund)
@@ -289,11 +306,16 @@ class StripePayments:
             raise _Refusal(f"the refund failed ({quoted(refund.failure_reason or refund.status)})")
         return refund  # one that is pending is on its way; a webhook tells if it does not arrive
 
-    async def _made_before(self, attempt: Attempt, asked: RefundArguments, deadline: Deadline) -> Refund | None:
-        """Return what an earlier attempt made: tried again by a person after a day, its key is known no longer."""
-        newest = {"payment_intent": asked.payment, "limit": "100"}
-        answer = await self._peer.request("GET", "/refunds", params=newest, timeout=deadline.left)
-        return self._agreed(answer, Refunds).made_for(attempt.key)
+    async def _made_before(
+        self, attempt: Attempt, path: str, params: Mapping[str, str], listed: type[Listed[Ours]], deadline: Deadline
+    ) -> Ours | None:
+        """Return what an earlier attempt made, if the effect is so old that its key does not tell."""
+        if attempt.age <= PATIENCE.within:
+            return None
+        answer = await self._peer.request("GET", path, params=params, timeout=deadline.left)
+        if failure := failure_of(answer):  # which is no answer about the money: it may have moved
+            raise NoAnswer(f"what an earlier attempt did can't be looked up: {self._reason(failure)}")
+        return answer.read(listed).made_for(attempt.key)
 
     async def _found(self, payment: str, deadline: Deadline) -> Intent:
         shown = {"expand[]": "latest_charge"} if self._in_pieces else None

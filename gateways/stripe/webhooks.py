@@ -13,7 +13,7 @@ from gateways.incoming import Body, Known, Reply, Request, Source, Unroutable
 from gateways.port import Done, Refused
 from gateways.quoting import quoted
 from gateways.stripe.amounts import in_minor_units
-from gateways.stripe.answers import Failure, Intent, Refund
+from gateways.stripe.answers import Failure, Intent, Made, Refund
 from gateways.stripe.declines import decline
 from statemachines.declaration import Event
 from statemachines.payment.events import Dispute, DisputeLost, DisputeWon
@@ -25,11 +25,6 @@ M = TypeVar("M", bound=BaseModel)
 class _ToldIntent(Intent):
     capture_method: str = "automatic"
     amount_capturable: int = 0
-    metadata: dict[str, Any] = Field(default={})
-
-
-class _ToldRefund(Refund):
-    metadata: dict[str, Any] | None = None
 
 
 class _ToldDispute(BaseModel):
@@ -64,7 +59,7 @@ def _succeeded(body: Body) -> Reply | None:
     if intent.capture_method == "manual":
         return None
     taken = intent.amount if intent.amount_received is None else intent.amount_received
-    return _about(intent.metadata, _money(intent, taken, payment=intent.id))
+    return _about(intent, _money(intent, taken, payment=intent.id))
 
 
 def _held_ready(body: Body) -> Reply | None:
@@ -72,25 +67,25 @@ def _held_ready(body: Body) -> Reply | None:
     intent = _object(body, _ToldIntent)
     if intent.amount_received:
         return None
-    return _about(intent.metadata, _money(intent, intent.amount_capturable, payment=intent.id))
+    return _about(intent, _money(intent, intent.amount_capturable, payment=intent.id))
 
 
 def _failed(body: Body) -> Reply:
     """A payment was declined, or the customer did not confirm it."""
     intent = _object(body, _ToldIntent)
-    return _about(intent.metadata, Refused(decline((intent.last_payment_error or Failure()).exact_code)))
+    return _about(intent, Refused(decline((intent.last_payment_error or Failure()).exact_code)))
 
 
 def _refund_moved(body: Body) -> Reply | None:
     """A refund arrived, or did not; on its way it says nothing new."""
-    refund = _object(body, _ToldRefund)
+    refund = _object(body, Refund)
     match refund.status:
         case "succeeded":
-            return _about(refund.metadata, _money(refund, refund.amount, refund=refund.id))
+            return _about(refund, _money(refund, refund.amount, refund=refund.id))
         case "failed" | "canceled":
             amount = in_minor_units(refund.amount, refund.currency.upper())
             reason = f"the refund failed ({quoted(refund.failure_reason or refund.status)})"
-            return _about(refund.metadata, Refused({"amount": amount, "reason": reason}))
+            return _about(refund, Refused({"amount": amount, "reason": reason}))
     return None
 
 
@@ -125,11 +120,10 @@ def _object(body: Body, model: type[M]) -> M:
     return model.model_validate(_Event.model_validate(body).data.object)
 
 
-def _about(metadata: dict[str, Any] | None, answer: Done | Refused) -> Reply:
-    effect = (metadata or {}).get("effect")
-    if not isinstance(effect, str):
+def _about(told: Made, answer: Done | Refused) -> Reply:
+    if told.effect is None:
         raise Unroutable("it is about nothing that we asked for: its metadata name no effect")
-    return Reply(effect, answer)
+    return Reply(told.effect, answer)
 
 
 def _money(moved: Intent | Refund, amount: int, **named: str) -> Done:

@@ -5,6 +5,7 @@ answer is kept once the request was carried out, declines and all, and said agai
 another request is an error; what was refused before it began is not kept.
 """
 
+import re
 from collections import deque
 from collections.abc import Callable
 from copy import deepcopy
@@ -67,6 +68,8 @@ class StripeDouble(Peer):
     faults: deque[Fault] = field(default_factory=deque)
     takes_in_pieces: bool = True
     """Whether cards let what is held be taken in several pieces."""
+    is_searchable: bool = True
+    """Whether payments may be searched; in some countries they may not."""
     bad_moments: int = 0
     """How often the bank of `pm_card_chargeDeclinedProcessingError` will still say so."""
     kept: dict[str, tuple[Any, Says]] = field(default_factory=dict)
@@ -107,10 +110,13 @@ class StripeDouble(Peer):
                 return Says(200, {"object": "list", "data": []})
             case "POST", ["payment_intents"]:
                 return self._shown(self._pay(form))
+            case "GET", ["payment_intents", "search"]:
+                return self._shown(self._found(dict(parse_qsl(asked.path.partition("?")[2]))["query"]))
             case "GET", ["payment_intents", payment]:
                 return self._shown(self._intent(payment))
             case "POST", ["payment_intents", payment, "confirm"]:
-                return self._shown(self._confirm(self._in(payment, "requires_payment_method"), form))
+                states = ("requires_payment_method", "requires_confirmation")
+                return self._shown(self._confirm(self._in(payment, *states), form))
             case "POST", ["payment_intents", payment, "capture"]:
                 return self._shown(self._capture(payment, form))
             case "POST", ["payment_intents", payment, "cancel"]:
@@ -133,8 +139,8 @@ class StripeDouble(Peer):
             raise Refusal(
                 400, code="parameter_invalid_integer", message="This value must be greater than or equal to 1."
             )
-        if form["currency"] == "xxx":
-            raise Refusal(400, message="Invalid currency: xxx.")
+        if form["currency"] == "zzz":
+            raise Refusal(400, message="Invalid currency: zzz.")
         if form["payment_method"] not in METHODS:
             message = f"No such PaymentMethod: '{form['payment_method']}'"
             raise Refusal(400, code="resource_missing", param="payment_method", message=message)
@@ -157,6 +163,15 @@ class StripeDouble(Peer):
             status = "available" if self.takes_in_pieces else "unavailable"
             intent["latest_charge"] = {"payment_method_details": {"card": {"multicapture": {"status": status}}}}
         return self._confirm(intent, form)
+
+    def _found(self, query: str) -> Json:
+        if not self.is_searchable:
+            raise Refusal(400, message="Search is not available in your country.")
+        asked = re.fullmatch(r"metadata\['(\w+)'\]:'(\w+)'", query)
+        if asked is None:
+            raise Refusal(400, message="We were unable to parse your search query.")
+        found = [each for each in self.intents.values() if each["metadata"].get(asked[1]) == asked[2]]
+        return {"object": "search_result", "data": found[::-1]}
 
     def _confirm(self, intent: Json, form: dict[str, str]) -> Json:
         code, decline_code = DECLINES.get(form["payment_method"], (None, None))

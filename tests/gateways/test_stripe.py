@@ -12,7 +12,7 @@ from pydantic import SecretStr, ValidationError
 from gateways.port import ActionRequired, Answer, Attempt, Done, NoAnswer, Refused
 from gateways.stripe import StripePayments, StripeSettings
 from statemachines.declaration import Effect
-from statemachines.payments import AUTHORIZE, CAPTURE, CHARGE, REFUND, VOID
+from statemachines.payments import AUTHORIZE, CAPTURE, CHARGE, PATIENCE, REFUND, VOID
 from tests.gateways import faults
 from tests.gateways.peer import apart
 from tests.gateways.stripe_double import SECRET_KEY, Fault, StripeDouble
@@ -26,11 +26,18 @@ class Shop:
     stripe: StripeDouble
     gateway: StripePayments
 
-    async def ask(self, effect: Effect, key: str = "eff_1", number: int = 1, **arguments: Any) -> Answer:
+    async def ask(
+        self, effect: Effect, key: str = "eff_1", number: int = 1, age: timedelta = timedelta(), **arguments: Any
+    ) -> Answer:
         given = {"currency": "EUR", "order": "ord_1", "amount": 1250, "method": "pm_card_visa", **arguments}
         fitting = {name: value for name, value in given.items() if name in effect.arguments.model_fields}
-        attempt = Attempt(key, effect.arguments.model_validate(fitting), number, timedelta(seconds=15))
+        attempt = Attempt(key, effect.arguments.model_validate(fitting), number, timedelta(seconds=15), age)
         return await self.gateway.handlers[effect.name](attempt)
+
+    async def ask_a_day_later(self, effect: Effect, key: str = "eff_1", **arguments: Any) -> Answer:
+        """Ask for the same again when Stripe has forgotten the key."""
+        self.stripe.kept.clear()
+        return await self.ask(effect, key, age=timedelta(hours=25), **arguments)
 
     async def payment(self, effect: Effect, **arguments: Any) -> str:
         answer = await self.ask(effect, "eff_before", **arguments)
@@ -161,6 +168,65 @@ async def test_finds_declined_what_the_customer_failed_to_confirm(shop: Shop) ->
     assert answer.values["reason"] == "the customer did not confirm the payment"
 
 
+# When Stripe has forgotten the key
+
+
+@pytest.mark.parametrize("effect", [CHARGE, AUTHORIZE])
+async def test_finds_a_payment_that_was_made_long_ago(shop: Shop, effect: Effect) -> None:
+    shop.stripe.faults.append(Fault(faults.resets))
+    with pytest.raises(NoAnswer):
+        await shop.ask(effect)
+    answer = await shop.ask_a_day_later(effect)
+    assert answer == Done({"amount": 1250, "currency": "EUR", "payment": "pi_0001"})
+    assert len(shop.stripe.intents) == 1
+
+
+async def test_makes_a_payment_that_was_asked_for_long_ago_and_never_made(shop: Shop) -> None:
+    await shop.ask(CHARGE, "eff_other")
+    shop.stripe.faults.append(Fault(faults.resets, carried_out=False))
+    with pytest.raises(NoAnswer):
+        await shop.ask(CHARGE)
+    assert isinstance(await shop.ask_a_day_later(CHARGE), Done)
+    assert [made["metadata"]["effect"] for made in shop.stripe.intents.values()] == ["eff_other", "eff_1"]
+
+
+async def test_looks_for_nothing_as_long_as_the_key_is_known(shop: Shop) -> None:
+    await shop.ask(CHARGE, age=PATIENCE.within)
+    assert [asked.method for asked in shop.stripe.asked] == ["POST"]
+
+
+async def test_finds_declined_what_was_declined_long_ago(shop: Shop) -> None:
+    card = "pm_card_chargeDeclinedExpiredCard"
+    first = await shop.ask(CHARGE, method=card)
+    assert await shop.ask_a_day_later(CHARGE, method=card) == first
+    assert len(shop.stripe.intents) == 1
+
+
+async def test_finds_called_off_what_was_called_off_long_ago(shop: Shop) -> None:
+    await shop.ask(VOID, "eff_2", payment=await shop.payment(AUTHORIZE))
+    answer = await shop.ask_a_day_later(AUTHORIZE, "eff_before")
+    assert answer == Refused({"reason": "the payment was called off"})
+
+
+@pytest.mark.parametrize("status", ["requires_payment_method", "requires_confirmation"])
+async def test_confirms_what_was_made_long_ago_and_never_decided(shop: Shop, status: str) -> None:
+    shop.stripe.bad_moments = 1
+    with pytest.raises(NoAnswer):
+        await shop.ask(CHARGE, method=PROCESSING_ERROR)
+    shop.stripe.intents["pi_0001"]["status"] = status
+    assert isinstance(await shop.ask_a_day_later(CHARGE, method=PROCESSING_ERROR), Done)
+    assert len(shop.stripe.intents) == len(shop.stripe.taken) == 1
+
+
+@pytest.mark.parametrize("effect", [CHARGE, AUTHORIZE])
+async def test_asks_for_nothing_again_where_stripe_can_not_be_searched(shop: Shop, effect: Effect) -> None:
+    await shop.ask(effect)
+    shop.stripe.is_searchable = False
+    with pytest.raises(NoAnswer, match=r"can't be looked up: Search is not available in your country\."):
+        await shop.ask_a_day_later(effect)
+    assert len(shop.stripe.intents) == 1
+
+
 # What cannot be put right by asking again
 
 
@@ -175,7 +241,7 @@ async def test_says_that_a_key_was_used_for_another_request(shop: Shop) -> None:
     ("arguments", "reason"),
     [
         ({"method": "pm_nobody"}, "No such PaymentMethod: 'pm_nobody'"),
-        ({"currency": "XXX"}, "Invalid currency: xxx."),
+        ({"currency": "ZZZ"}, "Invalid currency: zzz."),
         ({"amount": 0}, "This value must be greater than or equal to 1."),
         ({"currency": "KWD", "amount": 1251}, "Stripe takes KWD with two digits after the point, not 1.251 KWD"),
     ],
@@ -345,8 +411,7 @@ async def test_takes_a_refund_that_is_on_its_way_for_done(shop: Shop) -> None:
 async def test_does_not_refund_again_what_it_was_asked_for_long_ago(shop: Shop) -> None:
     taken = await shop.payment(CHARGE)
     first = await shop.ask(REFUND, "eff_2", payment=taken)
-    shop.stripe.kept.clear()  # Stripe forgets keys after a day
-    again = await shop.ask(REFUND, "eff_2", payment=taken)
+    again = await shop.ask_a_day_later(REFUND, "eff_2", payment=taken)
     assert (again, len(shop.stripe.given_back)) == (first, 1)
     assert isinstance(await shop.ask(REFUND, "eff_3", payment=taken), Refused)
 

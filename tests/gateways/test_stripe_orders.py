@@ -2,12 +2,16 @@
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
+from typing import Literal
 
 import pytest
 from sqlalchemy import select
 
+from engine.interventions import RetryEffect
 from persistence.tables import TABLES
+from statemachines.declaration import Actor, Role
 from statemachines.order import Cancel, Fulfill, Pay, Ship
+from statemachines.payments import PATIENCE
 from statemachines.pieces import Pieces
 from statemachines.shipment import Dispatch, Shipment
 from tests.conftest import OpenService
@@ -60,6 +64,25 @@ async def test_takes_the_money_once_although_the_answer_was_lost(
     await shop.service.advance(timedelta(minutes=1))
     assert await shop.state(order) == "processing"
     assert [amount for _, amount, _ in stripe.taken] == [1250]
+
+
+@pytest.mark.parametrize("take", ["now", "later"])
+async def test_moves_money_once_that_an_admin_asks_for_again_when_stripe_has_forgotten_its_key(
+    shop: Shop, stripe: StripeDouble, take: Literal["now", "later"]
+) -> None:
+    stripe.faults.extend([Fault(faults.resets)] * PATIENCE.attempts)
+    order = await shop.pending(MUG=1)
+    committed(await shop.tell("order", order, Pay(method="pm_card_visa", take=take), ANNA))
+    await shop.service.advance(timedelta(hours=25))
+    (effect,) = [each for each in await shop.effects() if each["status"] == "parked"]
+    stripe.faults.clear()
+    stripe.kept.clear()
+    again = RetryEffect(effect=str(effect["id"]), reason="Stripe answers again")
+    committed(await shop.tell("payment", str(effect["entity_id"]), again, Actor("root", Role.ADMIN)))
+    await shop.service.settle()
+    row = await shop.row("order", order)
+    assert (row["state"], row["paid"] + row["authorized"]) == ("processing", 1250)
+    assert len(stripe.intents) == 1
 
 
 async def test_gives_the_money_of_a_cancelled_order_back_once(shop: Shop, stripe: StripeDouble) -> None:
