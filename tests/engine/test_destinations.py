@@ -9,7 +9,8 @@ import pytest
 from engine.clock import VirtualClock
 from engine.destinations import ENOUGH_CALLS, OPEN_FOR, PROBES, WINDOW, Breaker, Circuit, Destination, DestinationLimits
 from tests.conftest import NOON
-from tests.engine.works import GUESS, WALK, Works, until
+from tests.engine.works import GUESS, WALK, Works
+from tests.waiting import until
 
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)

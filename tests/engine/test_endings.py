@@ -11,7 +11,8 @@ from persistence import schema
 from persistence.database import Database
 from statemachines.declaration import Effect
 from tests.engine.proxy import Proxy
-from tests.engine.works import DROP, FETCH, Ask, Works, until
+from tests.engine.works import DROP, FETCH, Ask, Works
+from tests.waiting import until
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ from statemachines.product import Product
 from statemachines.registry import Registry
 from tests.conftest import NOON
 from tests.engine.shop import Shop
-from tests.engine.works import DROP, FETCH, Ask, AskInVain, Begin, Forget, Works, committed, job, until
+from tests.engine.works import DROP, FETCH, Ask, AskInVain, Begin, Forget, Works, committed, job
+from tests.waiting import until
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 ADA = Actor("ada", Role.ADMIN)

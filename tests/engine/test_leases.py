@@ -14,7 +14,8 @@ from persistence.database import Database
 from persistence.tables import TABLES, EffectRow
 from statemachines.declaration import Effect
 from tests.conftest import NOON
-from tests.engine.works import DROP, FETCH, Peer, Works, until
+from tests.engine.works import DROP, FETCH, Peer, Works
+from tests.waiting import until
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from engine.natural import NaturalBatcher
-from tests.engine.works import until
+from tests.waiting import until
 
 
 class Press:

@@ -20,7 +20,8 @@ from persistence.database import Database
 from persistence.tables import EffectRow, History
 from tests.conftest import NOON
 from tests.engine.books import rows
-from tests.engine.works import DROP, EFFECTS, FETCH, GUESS, Forget, Peer, Works, until
+from tests.engine.works import DROP, EFFECTS, FETCH, GUESS, Forget, Peer, Works
+from tests.waiting import until
 
 SEEDS, STEPS = range(25), 70
 ASKED = [FETCH, FETCH, DROP, GUESS]

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, defaultdict, deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -326,13 +326,6 @@ class Works:
 
     async def story(self, id: str = "J", machine: str = "job") -> list[str]:  # noqa: A002
         return [record["event"] for record in await self.history(id, machine)]
-
-
-async def until(holds: Callable[[], bool], seconds: float = 10) -> None:
-    """Let others go on until something holds."""
-    async with asyncio.timeout(seconds):
-        while not holds():  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
 
 
 def committed(outcome: Outcome) -> Committed:
