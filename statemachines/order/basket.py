@@ -6,7 +6,7 @@ from datetime import datetime
 from statemachines.activity import Activity, Ordered
 from statemachines.commands import Add, Change, Command, Send, Set, Spawn
 from statemachines.declaration import Actor, Role
-from statemachines.order.events import Create, Edit, LineAsked, Reorder, ReportUnavailable
+from statemachines.order.events import Create, Edit, LineAsked, Reordered, ReportUnavailable
 from statemachines.order.model import Order, OrderLine, shares, worth
 from statemachines.pieces import MAX_LINES, Pieces, by_line
 from statemachines.product import Product
@@ -49,6 +49,13 @@ def shop_gives_discount(event: Create, actor: Actor) -> str | None:
     """Refuse a customer that takes something off the prices."""
     if event.discount and actor.role is Role.CUSTOMER:
         return "only the shop gives a discount"
+    return None
+
+
+def nobody_claims_a_reorder(event: Create, actor: Actor) -> str | None:
+    """Refuse who says that this is another order again, without having asked that order."""
+    if event.reorder_of and actor.role is not Role.SYSTEM:
+        return "order the same again by 'reorder' of that order; leave 'reorder_of' out"
     return None
 
 
@@ -159,7 +166,7 @@ def take_off_unavailable(order: Order, lines: list[OrderLine]) -> Iterator[Comma
             yield Change(line, {**changes, "unavailable": 0})
 
 
-def order_the_same(order: Order, event: Reorder, lines: list[OrderLine]) -> Iterator[Command]:  # noqa: ARG001
+def order_the_same(order: Order, lines: list[OrderLine]) -> Iterator[Command]:
     """Place a draft of the same pieces for the same customer, without those that were taken off."""
     left = [(line.sku, line.quantity - line.removed) for line in lines]
     wanted = tuple(LineAsked(sku=sku, quantity=quantity) for sku, quantity in left if quantity)
@@ -172,9 +179,21 @@ def order_the_same(order: Order, event: Reorder, lines: list[OrderLine]) -> Iter
                 "email": order.email,
                 "phone": order.phone,
                 "address": order.address,
+                "reorder_of": order.id,
             }
         ),
     )
+
+
+def tell_reordered(order: Order, event: Create) -> Iterator[Command]:
+    """Tell the order whose pieces these are which one this is."""
+    if event.reorder_of:
+        yield Send("order", event.reorder_of, Reordered(order=order.id))
+
+
+def note_reorder(event: Reordered) -> Iterator[Command]:
+    """Note by which order the same was ordered again."""
+    yield Set(reordered_as=event.order)
 
 
 def stamp_submitted(now: datetime) -> Iterator[Command]:

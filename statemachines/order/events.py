@@ -38,6 +38,8 @@ class Create(Event, by=BUYERS):
     """Where parcels go; without it the shop hands them over itself."""
     discount: Amount = 0
     """What the shop takes off the prices, in minor units; a customer leaves this out."""
+    reorder_of: Reference | None = None
+    """The order that is ordered again; `reorder` says so, and everybody else leaves this out."""
 
 
 class Edit(Event, by=BUYERS):
@@ -157,7 +159,14 @@ class Return(Event, by=[Role.MERCHANT]):
 
 
 class Reorder(Event, by=BUYERS):
-    """Place a new draft of the same pieces at today's prices."""
+    """Place a new draft of the same pieces at today's prices; `reordered_as` tells which it is."""
+
+
+class Reordered(Event):
+    """The draft of the same pieces was placed."""
+
+    order: Reference
+    """Its id."""
 
 
 # -- what time brings ---------------------------------------------------------------------------------------------

@@ -102,6 +102,7 @@ class Order(Entity):
     parcels: int = Field(default=0, description="parcels that are prepared or under way")
     undoing: str | None = Field(default=None, max_length=50, description="which step is being taken back")
     approval: str | None = Field(default=None, max_length=100, description="the approval that it waits for")
+    reordered_as: str | None = Field(default=None, max_length=100, description="the newest order of the same pieces")
     attention: str | None = Field(default=None, description="what a person should look at")
     submitted_at: datetime | None = None
     paid_at: datetime | None = Field(default=None, description="when its total was taken or held ready")

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from statemachines.activity import Track
+from statemachines.declaration import Actor
 from statemachines.letters import BasketReminder
 from statemachines.order import (
     Abandon,
@@ -218,7 +219,7 @@ def test_the_same_is_ordered_again_at_todays_prices(store: Store):
 
     again = store.last("order")
     assert (again.state, again.total, again.customer, again.email) == ("draft", 3000, "anna", order.email)
-    assert again.reference is None
+    assert (again.reference, order.reordered_as) == (None, again.id)
 
 
 def test_what_was_taken_off_is_not_ordered_again(store: Store):
@@ -237,6 +238,13 @@ def test_what_is_no_longer_sold_is_not_ordered_again(store: Store):
 
     assert "not in the catalogue: MUG" in store.why(order, Reorder(), ANNA)
     assert len(store.orders) == 1
+
+
+@pytest.mark.parametrize("by", [ANNA, MERCHANT])
+def test_nobody_but_an_order_itself_says_that_it_is_ordered_again(store: Store, by: Actor):
+    again = Create(lines=(LineAsked(sku="MUG", quantity=2),), customer="anna", reorder_of=store.completed(MUG=2).id)
+
+    assert "order the same again by 'reorder'" in store.why_not(again, by)
 
 
 # -- discounts

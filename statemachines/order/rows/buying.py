@@ -15,6 +15,7 @@ from statemachines.order.basket import (
     changed_in_range,
     changes_something,
     leaves_something,
+    nobody_claims_a_reorder,
     one_currency,
     orders_for_itself,
     reference_is_new,
@@ -24,6 +25,7 @@ from statemachines.order.basket import (
     stamp_submitted,
     take_down,
     tell_activity,
+    tell_reordered,
     total_in_range,
 )
 from statemachines.order.events import Abandon, Cancel, Create, Edit, RemindOfBasket, RemindOfBasketAgain, Submit
@@ -37,6 +39,7 @@ KNOWN_TO_SELL: list[Guard] = [
     sells_all,
     one_currency,
     shop_gives_discount,
+    nobody_claims_a_reorder,
     total_in_range,
 ]
 GOOD_CHANGE: list[Guard] = [
@@ -51,7 +54,7 @@ GOOD_CHANGE: list[Guard] = [
 BUYING = [
     #          event                   from                  to                          only if                                               then
     # -- the basket
-    Transition(Create,                 NEW,                  "draft",                    KNOWN_TO_SELL,                                        [take_down]),
+    Transition(Create,                 NEW,                  "draft",                    KNOWN_TO_SELL,                                        [take_down, tell_reordered]),
     Transition(Edit,                   "draft",              None,                       GOOD_CHANGE,                                          [change_lines]),
     Transition(RemindOfBasket,         "draft",              None,                       [],                                                   [remind_of_basket]),
     Transition(RemindOfBasketAgain,    "draft",              None,                       [],                                                   [remind_of_basket_again]),

@@ -1,7 +1,7 @@
 """Calling an order off, and what to do if that can't be finished."""
 
 from statemachines.declaration import Guard, Transition
-from statemachines.order.basket import order_the_same
+from statemachines.order.basket import note_reorder, order_the_same
 from statemachines.order.compensation import (
     begin_to_undo,
     finish,
@@ -22,6 +22,7 @@ from statemachines.order.events import (
     Cancel,
     CompensationOverdue,
     Reorder,
+    Reordered,
     Resume,
     Retry,
     Undone,
@@ -154,4 +155,5 @@ CANCELLING = [
     Transition(Resume,                 "on_hold",            "partially_shipped",        [something_left],                                     [settle_attention]),
     Transition(Resume,                 "on_hold",            "processing",               [],                                                   [settle_attention]),
     Transition(Reorder,                ["fulfilled", "delivered", "completed", "cancelled", "returned"], None, [],                              [order_the_same]),
+    Transition(Reordered,              ["fulfilled", "delivered", "completed", "cancelled", "returned"], None, [],                              [note_reorder]),
 ]  # fmt: skip
