@@ -115,6 +115,7 @@ def _events(context: Context, machine: Machine) -> HTTPRouteHandler:
             lambda connection: SimpleNamespace(**queries.load_for_explaining(connection, machine, entity))
         )
         events = [_possible(each, actor) for each in explain(machine, entity, context.clock.now(), loaded, actor)]
+        events.sort(key=lambda event: not event["by"])  # what people may raise comes before what they only hear of
         return as_json({"state": entity.state, "version": entity.version, "events": events})
 
     return get(
@@ -122,7 +123,7 @@ def _events(context: Context, machine: Machine) -> HTTPRouteHandler:
         operation_id=f"{machine.name}_events",
         name=f"{machine.name}_events",
         summary=f"What you could do to one {machine.name} now, and why not the rest",
-        response_description="Every event that its state takes, and whether you may raise it now.",
+        response_description="Every event that its state takes, and whether you may raise it; the system's come last.",
         responses=problems(READING),
         opt=open_to(machine.readers),
     )(handler)

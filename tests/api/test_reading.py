@@ -138,6 +138,14 @@ async def test_possibilities_are_the_callers_own(shop: Shop) -> None:
     assert of_shop["refunded"]["reason"] == "only the system raises this"
 
 
+async def test_what_only_the_system_raises_comes_last(shop: Shop) -> None:
+    order = await shop.pending()
+    raised_by = [each["by"] for each in (await _possible(shop.ann, order)).values()]
+    assert raised_by == sorted(raised_by, key=lambda roles: not roles)
+    assert raised_by[0]
+    assert not raised_by[-1]
+
+
 async def _possible(caller: httpx.AsyncClient, order: str) -> dict[str, dict[str, object]]:
     events = (await caller.get(f"/orders/{order}/events")).json()["events"]
     return {each["event"]: each for each in events}
