@@ -50,10 +50,10 @@ def moves(order: Order, event: Event) -> dict[str, int]:
             return {"refund_due": order.refund_due - event.amount, "refunding": order.refunding + event.amount}
         case RefundSettled():
             return {"refund_due": order.refund_due - event.amount, "refunded": order.refunded + event.amount}
-        case RefundDropped(had_failed=True):
-            return {"refund_due": order.refund_due - event.amount}
         case RefundDropped():
-            return {"refunding": order.refunding - event.amount}
+            column = "refund_due" if event.had_failed else "refunding"
+            changes = {column: getattr(order, column) - event.amount}
+            return changes | ({"goodwill": order.goodwill - event.amount} if event.goodwill else {})
         case ShipmentDelivered(was_lost=True) | ShipmentReturned(was_lost=True):
             return {}  # it was counted when it was lost
         case ShipmentDelivered() | ShipmentLost() | ShipmentReturned() | ShipmentCancelled():

@@ -64,6 +64,7 @@ class Order(Entity):
         CheckConstraint("paid BETWEEN 0 AND 1000000000000", name="ck_orders_paid"),
         CheckConstraint("refunded >= 0 AND refunding >= 0 AND refund_due >= 0", name="ck_orders_refunds"),
         CheckConstraint("refunded + refunding + refund_due <= paid", name="ck_orders_refunded"),
+        CheckConstraint("goodwill BETWEEN 0 AND refunded + refunding + refund_due", name="ck_orders_goodwill"),
         CheckConstraint("asked >= 0 AND authorized >= 0", name="ck_orders_payments"),
         CheckConstraint(
             "charged_back >= 0 AND refunded + refunding + refund_due + charged_back <= paid",
@@ -92,6 +93,7 @@ class Order(Entity):
     paid: int = Field(default=0, description="what was taken")
     refunding: int = Field(default=0, description="what is on its way back, from the moment it was asked for")
     refunded: int = Field(default=0, description="what was given back")
+    goodwill: int = Field(default=0, description="what of these was given though the order costs as much as before")
     refund_due: int = Field(default=0, description="what the gateway refused to give back, still owed")
     charged_back: int = Field(default=0, description="what the customer's bank took back for good")
     payment_url: Annotated[str | None, PRIVATE] = Field(
@@ -116,8 +118,8 @@ class Order(Entity):
 
     @property
     def covered(self) -> int:
-        """What was taken or is held ready, as far as it was not given back."""
-        return self.authorized + self.paid - self.refunding - self.refunded - self.refund_due - self.charged_back
+        """What was taken or is held ready, as far as it was not given back for a lower price."""
+        return self.authorized + self.refundable + self.goodwill
 
     @property
     def called(self) -> str:

@@ -71,11 +71,17 @@ def has_refund_due(order: Order, refunds: list[Refund]) -> str | None:
 def ask_refund(
     order: Order, event: events.Refund, actor: Actor, lines: list[OrderLine], payments: list[Payment]
 ) -> Iterator[Command]:
-    """Ask for the money back."""
-    amount = _amount_asked(order, event, lines)
-    by_customer = actor.role is Role.CUSTOMER
+    """Ask for the money back; unless it is for lines, an order that is still worked on costs as much as before."""
     yield from give_back(
-        order, payments, amount, actor.id, owed=False, reason=event.reason, by_customer=by_customer, lines=event.lines
+        order,
+        payments,
+        _amount_asked(order, event, lines),
+        actor.id,
+        owed=False,
+        reason=event.reason,
+        by_customer=actor.role is Role.CUSTOMER,
+        lines=event.lines,
+        goodwill=not event.lines and order.state not in ("failed", "cancelled"),
     )
 
 
@@ -88,7 +94,7 @@ def give_back_excess(
     actor: Actor,
 ) -> Iterator[Command]:
     """Give back what was taken beyond the changed order's total; of what is only held, less will be taken."""
-    excess = order.refundable - changed_total(order, event, lines, products)
+    excess = order.refundable + order.goodwill - changed_total(order, event, lines, products)
     yield from give_back(order, payments, excess, actor.id, reason="the order costs less")
 
 
@@ -96,7 +102,7 @@ def give_back_overpaid(order: Order, event: Charged, payments: list[Payment]) ->
     """Give back what a payment took beyond the total, because the order changed or was paid otherwise meanwhile."""
     told = as_told(order, event)
     mine = [payment for payment in payments if payment.id == event.payment]
-    excess = min(told.refundable - told.total, event.amount)
+    excess = min(told.refundable + told.goodwill - told.total, event.amount)
     yield from give_back(told, mine, excess, "system", reason="the order is paid already")
 
 
@@ -104,7 +110,7 @@ def give_back_unavailable(
     order: Order, lines: list[OrderLine], payments: list[Payment], actor: Actor
 ) -> Iterator[Command]:
     """Give back what pieces had cost that can't be delivered; of what is only held, less will be taken."""
-    excess = order.refundable - order.total + unavailable_worth(lines)
+    excess = order.refundable + order.goodwill - order.total + unavailable_worth(lines)
     yield from give_back(order, payments, excess, actor.id, reason="not available")
 
 
@@ -167,6 +173,7 @@ def give_back(
     by_customer: bool = False,
     lines: tuple[Pieces, ...] = (),
     return_case: str | None = None,
+    goodwill: bool = False,
 ) -> Iterator[Command]:
     """Ask for a refund of each payment that has to give something back.
 
@@ -180,6 +187,7 @@ def give_back(
         by_customer: whether the customer asks and the shop decides.
         lines: the pieces that it is for.
         return_case: the return that it is for.
+        goodwill: whether the order costs as much as before, so that the money does not have to be paid again.
     """
     left = amount
     for payment in sorted(payments, key=lambda each: each.id):
@@ -204,13 +212,14 @@ def give_back(
                 requested_by=requested_by,
                 by_customer=by_customer,
                 owed=owed,
+                goodwill=goodwill,
                 taken_at=payment.taken_at,
                 lines=lines,
                 return_case=return_case,
             ),
         )
-    if amount > left:
-        yield Set(refunding=order.refunding + amount - left)
+    if given := max(0, amount) - max(0, left):
+        yield Set(refunding=order.refunding + given, **({"goodwill": order.goodwill + given} if goodwill else {}))
 
 
 def _may_be_tried_again(refund: Refund) -> bool:

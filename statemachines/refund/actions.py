@@ -284,7 +284,11 @@ def _end(refund: Refund, why: str, now: datetime) -> Iterator[Command]:
     yield Set(decided_at=now, decided_because=why, attention=None)
     yield Send("payment", refund.payment_id, payment.RefundDropped(refund=refund.id, amount=refund.amount))
     dropped = news.RefundDropped(
-        refund=refund.id, amount=refund.amount, had_failed=refund.state == "failed", reason=why[:200]
+        refund=refund.id,
+        amount=refund.amount,
+        had_failed=refund.state == "failed",
+        goodwill=refund.goodwill,
+        reason=why[:200],
     )
     yield from _tell(refund, dropped)
 

@@ -31,6 +31,8 @@ class Request(Event):
     """Whether the customer asked: then the shop has to accept it first."""
     owed: bool = False
     """Whether the shop owes it (the order was called off, goods came back as agreed): then nobody approves it first."""
+    goodwill: bool = False
+    """Whether the order costs as much as before: then the money does not have to be paid again."""
     taken_at: Moment
     """When the money was taken."""
     lines: tuple[Pieces, ...] = Field(default=(), max_length=MAX_LINES)

@@ -73,6 +73,7 @@ class Refund(Entity):
         default=None, max_length=200, description="who accepted what the customer asked for"
     )
     owed: bool = Field(default=False, description="whether the shop owes it, so that nobody approves it first")
+    goodwill: bool = Field(default=False, description="whether the order costs as much as before")
     return_case: str | None = Field(default=None, max_length=100, description="the return that it is for")
     lines: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSON, description="the lines that it is for")
     approval: str | None = Field(default=None, max_length=100, description="the approval that it needs")

@@ -43,6 +43,7 @@ class RefundDropped(Event):
     refund: Reference
     amount: PositiveAmount
     had_failed: bool = False
+    goodwill: bool = False
     reason: Name
 
 

@@ -121,11 +121,22 @@ def _check_money(connection: Connection, effects: list[Row]) -> None:
         kept = given or refund["state"] in ("rejected", "cancelled")
         where = "refunded" if given else "refund_due" if refund["state"] == "failed" else "refunding"
         sums[refund["order_id"]][where] += given if kept else refund["amount"]
+        if refund["goodwill"] and (given or not kept):
+            sums[refund["order_id"]]["goodwill"] += refund["amount"]
     currency_of = {order["id"]: order["currency"] for order in rows(connection, Order)}
     for row in (*payments, *refunds):
         assert row["currency"] == currency_of[row["order_id"]], f"{row['id']}: not in its order's currency"
     for order in rows(connection, Order):
-        for column in ("asked", "authorized", "paid", "refunding", "refunded", "refund_due", "charged_back"):
+        for column in (
+            "asked",
+            "authorized",
+            "paid",
+            "refunding",
+            "refunded",
+            "refund_due",
+            "goodwill",
+            "charged_back",
+        ):
             assert order[column] == sums[order["id"]][column], f"{order['id']}: {column} is not what its payments say"
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from statemachines.order import Order, OrderLine
 from statemachines.payment import Payment
 from statemachines.refund import Refund
+from statemachines.refund.model import NOT_GIVEN
 from statemachines.reservation.model import PAID, Reservation
 from statemachines.returns.model import ReturnCase, ReturnLine
 from statemachines.shipment import Shipment, ShipmentLine
@@ -69,6 +70,7 @@ def an_order_knows_where_its_money_is(world: World, order: Order) -> None:
     assert giving + due == sum(each.refunding for each in payments)
     assert order.refunded == sum(each.refunded for each in payments)
     assert order.refunded == sum(each.amount for each in refunds if each.state == "succeeded")
+    assert order.goodwill == sum(each.amount for each in refunds if each.goodwill and each.state not in NOT_GIVEN)
     assert order.refundable >= 0
     assert {each.currency for each in (*payments, *refunds)} <= {order.currency}
 
