@@ -15,16 +15,16 @@ from statemachines.refund import (
     Clarify,
     Explain,
     Owe,
-    Refund,
     Refuse,
     Resume,
     Retry,
     Settle,
     refund,
 )
+from statemachines.transaction import Happened
 from tests.statemachines.desk import RETURN, Desk, Ledger
 from tests.statemachines.office import approver
-from tests.statemachines.shop import ANNA, MERCHANT, NOON, accepted
+from tests.statemachines.shop import ANNA, MERCHANT, NOON, Seen, accepted
 
 COLLEAGUE = Actor("colin", Role.MERCHANT)
 PEOPLE = [ANNA, MERCHANT, COLLEAGUE, Actor("anna", Role.MERCHANT)]
@@ -38,7 +38,7 @@ WHERE = {"succeeded": "refunded", "failed": "due", "rejected": None, "cancelled"
 class Asked:
     """What the gateway was asked to do once, and did; it is answered once, whoever tells, as the engine sees to."""
 
-    refund: Refund
+    refund: Seen
     name: str
     gave: bool | None = None
     """Whether it gave the money; None until it worked on it."""
@@ -63,8 +63,8 @@ class AnyCounter:
         self.settled: list[str] = []
 
     @property
-    def refunds(self) -> list[Refund]:
-        return [row for row in self.desk.rows if isinstance(row, Refund)]
+    def refunds(self) -> list[Seen]:
+        return self.desk.all("refund")
 
     # -- what may happen
 
@@ -79,7 +79,7 @@ class AnyCounter:
         if len(self.refunds) >= 4:
             return "enough is asked for"
         by_customer = self.random.random() < 0.5
-        decision = self.desk.ask(
+        outcome = self.desk.ask(
             self.random.choice([100, 5000, 5001, 200_000]),
             taken_at=NOON - timedelta(days=self.random.choice([0, 61])),
             owed=self.random.random() < 0.2,
@@ -88,13 +88,13 @@ class AnyCounter:
             email="anna@home.example",
             return_case=self.random.choice([None, RETURN]),
         )
-        return f"asked: {accepted(decision).target}"
+        return f"asked: {accepted(outcome).steps[0].target}"
 
     def people(self) -> str:
         one, by = self._one(), self.random.choice(PEOPLE)
         if one is None:
             return "nobody has anything to do"
-        made = [asked for asked in self.asked if asked.refund is one]
+        made = self._asked_for(one)
         event = self.random.choice(
             [
                 Accept(),
@@ -110,27 +110,27 @@ class AnyCounter:
             return "nobody can look before the gateway has worked on it"
         if by.role not in event.raised_by:
             return "not theirs to say"
-        version, said = one.version, self.desk.attempt(one, event, by)
-        if isinstance(event, Settle) and one.version > version:
+        outcome = self.desk.tell(one, event, by)
+        if isinstance(event, Settle) and isinstance(outcome, Happened):
             self.settled.append(one.id)
-        return f"{by} {event!r} on {one.id}: {said}"
+        return f"{by} {event!r} on {one.id}: {outcome}"
 
     def order(self) -> str:
         one = self._one()
         event = self.random.choice([Owe(), Resume(), Resume(), Resume()])
-        return "no refund" if one is None else f"{event!r}: {accepted(self.desk.tell(one, event, SYSTEM)).target}"
+        return "no refund" if one is None else f"{event!r}: {accepted(self.desk.tell(one, event, SYSTEM))}"
 
     def vote(self) -> str:
         waiting = [row for row in self.refunds if row.state == "awaiting_approval"]
         if not waiting:
             return "nothing to vote on"
         one, by = self.random.choice(waiting), self.random.choice([*APPROVERS, MERCHANT])
-        (asked,) = [row for row in self.desk.approvals if row.id == one.approval]
+        asked = Seen(self.desk.world, "approval", one.approval)
         if by is MERCHANT:
             return f"{self.desk.tell(asked, Withdraw(), by)}"
         yes, no = Approve(round=asked.round), Reject(round=asked.round, reason="no")
         event = self.random.choice([yes, yes, yes, no, RequestChanges(round=asked.round, reason="why?")])
-        return f"{by} {event!r}: {self.desk.attempt(asked, event, by)}"
+        return f"{by} {event!r}: {self.desk.tell(asked, event, by)}"
 
     def gateway(self) -> str:
         """Work on something, answer it, say again what was said, or have it come back."""
@@ -156,7 +156,10 @@ class AnyCounter:
         return f"{hours} hours pass"
 
     def dispute(self) -> str:
-        self.desk.payment.disputed = 0 if self.desk.payment.disputed else 100
+        if self.desk.payment.disputed:
+            self.desk.won()
+        else:
+            self.desk.disputed(100)
         return f"{self.desk.payment.disputed} disputed"
 
     # -- what holds
@@ -172,7 +175,7 @@ class AnyCounter:
 
     def nothing_is_given_twice(self) -> None:
         for each in self.refunds:
-            made = [asked for asked in self.asked if asked.refund is each]
+            made = self._asked_for(each)
             given = sum(bool(asked.gave) and not asked.came_back for asked in made) + self.settled.count(each.id)
             assert given <= 1, each
             assert "more than was asked" not in (each.attention or "")
@@ -184,25 +187,26 @@ class AnyCounter:
 
     def approvals_are_open_while_they_are_waited_for(self) -> None:
         waiting = {row.approval for row in self.refunds if row.state == "awaiting_approval"}
-        assert {row.id for row in self.desk.approvals if row.state in UNDECIDED} == waiting
+        assert {row.id for row in self.desk.all("approval") if row.state in UNDECIDED} == waiting
 
     def a_clock_runs_while_it_waits(self) -> None:
         for each in self.refunds:
-            timers = {name for id_, name in self.desk.timers if id_ == each.id}
-            assert timers == set(refund.timer_names(each.state))
+            assert set(self.desk.timers(each)) == set(refund.timer_names(each.state))
 
     # -- how
 
-    def _one(self) -> Refund | None:
+    def _one(self) -> Seen | None:
         return self.random.choice(self.refunds) if self.refunds else None
 
+    def _asked_for(self, refund: Seen) -> list[Asked]:
+        return [asked for asked in self.asked if asked.refund.id == refund.id]
+
     def _hear(self, asked: Asked, event: Event) -> str:
-        decision = self.desk.tell(asked.refund, event, SYSTEM)
-        return f"{asked.name} {event!r}: {accepted(decision).target}"
+        outcome = self.desk.tell(asked.refund, event, SYSTEM)
+        return f"{asked.name} {event!r}: {accepted(outcome).steps[0].target}"
 
     def _note_calls(self) -> None:
         """Note what the gateway was newly asked."""
-        for each in self.refunds:
-            calls = [call for call in self.desk.asked_by[each.id] if call.effect is REFUND]
-            known = sum(asked.refund is each for asked in self.asked)
-            self.asked += [Asked(each, f"re_{len(self.asked) + n}") for n in range(1, len(calls) - known + 1)]
+        calls = [asked for asked in self.desk.world.asked if asked.call.effect is REFUND]
+        for call in calls[len(self.asked) :]:
+            self.asked.append(Asked(Seen(self.desk.world, "refund", call.id), f"re_{call.number}"))

@@ -5,22 +5,22 @@ from datetime import timedelta
 from typing import Any
 
 from statemachines.carrier import CANCEL_SHIPMENT, CREATE_SHIPMENT, ShipmentCreated
-from statemachines.commands import Command, Send
-from statemachines.decision import Decision
-from statemachines.declaration import Actor, Effect, Entity, Event, Role
-from statemachines.letters import Template
+from statemachines.declaration import Actor, Effect, Event, Role
 from statemachines.machine import SYSTEM
-from statemachines.messages import PostMessage, SendMail
 from statemachines.pieces import NamedPieces
+from statemachines.product import product
 from statemachines.refund.news import Refunded, RefundFailed
-from statemachines.registry import MACHINES, Registry
+from statemachines.returns import news
 from statemachines.returns.events import Approve, Depart, Inspect, Inspected, Receive, RefundBegun, Request
 from statemachines.returns.machine import returns
-from statemachines.returns.model import ReturnCase, ReturnLine, ReturnPolicy
+from statemachines.returns.model import ReturnLine, ReturnPolicy
 from statemachines.returns.news import ReturnDropped, ReturnSettled
-from tests.statemachines.shop import ANNA, Shop, accepted, refused
+from statemachines.stock import stock
+from statemachines.transaction import Outcome
+from tests.statemachines.shop import ANNA, Arrive, Seen, Shop, accepted, refused, stand_in
 
 PAUL = Actor("paul", Role.MERCHANT)
+order = stand_in("order", news)
 RETURN_TO = {"name": "Mug & Jug", "lines": ["Back Door 3"], "postal_code": "20095", "city": "Hamburg", "country": "DE"}
 TWO_LINES = (
     NamedPieces(number=1, sku="MUG", name="Blue mug", quantity=3),
@@ -29,19 +29,17 @@ TWO_LINES = (
 
 
 class GoodsIn(Shop):
-    """Decides on returns; the keywords are the figures of the shop's policy."""
+    """Returns of one order; the keywords are the figures of the shop's policy."""
 
     def __init__(self, **policy: Any) -> None:
-        super().__init__()
-        others = [machine for machine in MACHINES if machine.name != "return"]
-        self.machines = Registry([*others, returns]).with_policies({"return": ReturnPolicy.model_validate(policy)})
-        self.told: list[Event] = []
+        super().__init__([order, returns, product, stock], **{"return": ReturnPolicy.model_validate(policy)})
+        accepted(self.create("order", Arrive(called="ord_1"), SYSTEM))
         self.sells("MUG", on_hand=10)
         self.sells("JUG", on_hand=5)
 
     # -- given
 
-    def ask(self, lines: Iterable[NamedPieces] = TWO_LINES, **more: Any) -> Decision:
+    def ask(self, lines: Iterable[NamedPieces] = TWO_LINES, **more: Any) -> Outcome:
         """Let the order ask for a return."""
         asked = {
             "order": "ord_1",
@@ -55,31 +53,31 @@ class GoodsIn(Shop):
         }
         return self.create("return", Request(lines=tuple(lines), **asked), SYSTEM)
 
-    def requested(self, **more: Any) -> ReturnCase:
+    def requested(self, **more: Any) -> Seen:
         accepted(self.ask(**more))
         return self.case
 
-    def approved(self, **more: Any) -> ReturnCase:
+    def approved(self, **more: Any) -> Seen:
         self.requested(**more)
         accepted(self.say(Approve()))
         return self.case
 
-    def labelled(self, **more: Any) -> ReturnCase:
+    def labelled(self, **more: Any) -> Seen:
         self.approved(**more)
         accepted(self.label())
         return self.case
 
-    def in_transit(self, **more: Any) -> ReturnCase:
+    def in_transit(self, **more: Any) -> Seen:
         self.approved(**more)
         accepted(self.say(Depart(), ANNA))
         return self.case
 
-    def received(self, **more: Any) -> ReturnCase:
+    def received(self, **more: Any) -> Seen:
         self.in_transit(**more)
         accepted(self.say(Receive()))
         return self.case
 
-    def refunding(self, amount: int = 5000, **more: Any) -> ReturnCase:
+    def refunding(self, amount: int = 5000, **more: Any) -> Seen:
         self.received(**more)
         accepted(self.finds({1: (3, 0, 0), 2: (1, 0, 0)}))
         accepted(self.order_says(RefundBegun(amount=amount)))
@@ -87,21 +85,22 @@ class GoodsIn(Shop):
 
     # -- when
 
-    def say(self, event: Event, by: Actor = PAUL) -> Decision:
+    def say(self, event: Event, by: Actor = PAUL) -> Outcome:
         """Raise an event on the newest return."""
         return self.tell(self.case, event, by)
 
-    def order_says(self, event: Event) -> Decision:
+    def order_says(self, event: Event) -> Outcome:
         return self.say(event, SYSTEM)
 
-    def label(self, name: str = "shp-77") -> Decision:
+    def label(self, name: str = "shp-77") -> Outcome:
         """Let the carrier answer with a label."""
-        label = ShipmentCreated(shipment=name, tracking="JD0146", label_url=f"https://carrier.example/{name}.pdf")
+        where = f"https://carrier.example/{name}"
+        label = ShipmentCreated(shipment=name, tracking="JD0146", tracking_url=where, label_url=f"{where}.pdf")
         return self.say(label, SYSTEM)
 
     def finds(
         self, found: dict[int, tuple[int, int, int]], percent: int = 100, note: str | None = None, by: Actor = PAUL
-    ) -> Decision:
+    ) -> Outcome:
         """Say what was found by line: how many pieces are accepted, damaged and refused."""
         lines = tuple(
             Inspected(number=number, accepted=accepted, damaged=damaged, refused=refused, percent=percent)
@@ -109,65 +108,54 @@ class GoodsIn(Shop):
         )
         return self.say(Inspect(lines=lines, note=note), by)
 
-    def refunded(self, amount: int) -> Decision:  # type: ignore[override]  # here the refund tells it
+    def refunded(self, amount: int) -> Outcome:
         return self.order_says(Refunded(refund="rfd_1", amount=amount, currency="EUR"))
 
-    def refund_failed(self, amount: int) -> Decision:
+    def refund_failed(self, amount: int) -> Outcome:
         return self.order_says(RefundFailed(refund="rfd_1", amount=amount, reason="account closed"))
 
     # -- then
 
     @property
-    def case(self) -> ReturnCase:
+    def case(self) -> Seen:
         """The newest return."""
-        return [row for row in self.rows if isinstance(row, ReturnCase)][-1]
+        return self.last("return")
 
     @property
     def state(self) -> str:
-        return self.case.state
+        return str(self.case.state)
 
     def case_lines(self) -> dict[int, ReturnLine]:
-        return {row.number: row for row in self.rows if isinstance(row, ReturnLine) and row.return_id == self.case.id}
+        return {row.number: row for row in self.world.rows(ReturnLine) if row.return_id == self.case.id}
 
-    def why(self, decision: Decision) -> str:
-        return refused(decision).reason
+    def why(self, outcome: Outcome) -> str:
+        return refused(outcome).reason
+
+    @property
+    def told(self) -> list[Event]:
+        """What the order was told since it is there."""
+        return [step.event for step in self.steps if step.machine == "order"][1:]
 
     def pieces_told(self) -> dict[int, int]:
         """Sum by line what the order was told of, settled or dropped."""
         told: dict[int, int] = {}
-        for news in self.told:
-            assert isinstance(news, ReturnSettled | ReturnDropped)
-            for line in news.lines:
+        for each in self.told:
+            assert isinstance(each, ReturnSettled | ReturnDropped)
+            for line in each.lines:
                 pieces = line.accepted + line.damaged + line.refused if isinstance(line, Inspected) else line.quantity
                 told[line.number] = told.get(line.number, 0) + pieces
         return told
 
-    def mails(self) -> list[Template]:
-        """Return what the customer was told."""
-        return [call.arguments.message for call in self.calls if isinstance(call.arguments, SendMail)]
-
-    def chat(self) -> list[str]:
+    def shown(self) -> list[str]:
         """Return what the shop was told, without the return's name."""
-        posted = [call.arguments.text for call in self.calls if isinstance(call.arguments, PostMessage)]
-        return [text.replace(self.case.id, "ret_1") for text in posted]
+        return [text.replace(self.case.id, "ret_1") for text in self.chat]
 
     def asked_carrier(self) -> list[Any]:
         """Return what the carrier was asked for."""
         effects: tuple[Effect, ...] = (CREATE_SHIPMENT, CANCEL_SHIPMENT)
-        return [call.arguments for call in self.calls if call.effect in effects]
+        return [call.arguments for call in self.calls() if call.effect in effects]
 
     def left_to_wait(self) -> timedelta | None:
         """Return after how long the return expires by itself, if it does."""
-        timer = self.timers.get((self.case.id, "expire"))
-        return timer.at - self.now if timer else None
-
-    # -- how
-
-    def _carry_out(self, entity: Entity, commands: Iterable[Command]) -> None:
-        mine = []
-        for command in commands:
-            if isinstance(command, Send) and command.machine == "order":
-                self.told.append(command.event)
-            else:
-                mine.append(command)
-        super()._carry_out(entity, mine)
+        timer = self.timers(self.case).get("expire")
+        return timer.due_at - self.now if timer else None

@@ -4,7 +4,6 @@ from typing import Any
 
 from statemachines.approval import (
     Abstain,
-    Approval,
     ApprovalPolicy,
     ApprovalSeat,
     ApprovalVote,
@@ -14,14 +13,13 @@ from statemachines.approval import (
     Request,
     RequestChanges,
     Resubmit,
+    approval,
 )
-from statemachines.decision import Decision
 from statemachines.declaration import Actor, Event, Role
 from statemachines.messages import SendMail
-from statemachines.order import Order
-from statemachines.registry import MACHINES, Registry
+from statemachines.transaction import Outcome
 from tests.deal import Ask, Offer, deal
-from tests.statemachines.shop import ANNA, MERCHANT, Shop, accepted, refused
+from tests.statemachines.shop import ANNA, MERCHANT, Seen, Shop, accepted, refused
 
 
 def approver(name: str) -> Actor:
@@ -30,37 +28,35 @@ def approver(name: str) -> Actor:
 
 
 class Office(Shop):
-    """Decides on requests as the dispatcher does; the keywords are the figures of the shop's policy."""
+    """Requests, some of them for deals; the keywords are the figures of the shop's policy."""
 
     def __init__(self, **policy: Any) -> None:
-        super().__init__()
-        machines = Registry([*MACHINES, deal])
-        self.machines = machines.with_policies({"approval": ApprovalPolicy.model_validate(policy)})
+        super().__init__([approval, deal], approval=ApprovalPolicy.model_validate(policy))
 
     # -- given
 
-    def asked(self, amount: int | None = 5000, currency: str | None = "EUR", by: Actor = ANNA, **more: Any) -> Approval:
+    def asked(self, amount: int | None = 5000, currency: str | None = "EUR", by: Actor = ANNA, **more: Any) -> Seen:
         """Ask for approval of an expense."""
         accepted(self.ask(amount, currency, by, **more))
         return self.approval
 
-    def ask(self, amount: int | None = 5000, currency: str | None = "EUR", by: Actor = ANNA, **more: Any) -> Decision:
+    def ask(self, amount: int | None = 5000, currency: str | None = "EUR", by: Actor = ANNA, **more: Any) -> Outcome:
         asked = {"kind": "expense", "reference": "E-14", "description": "the trip", **more}
         return self.create("approval", Request(amount=amount, currency=currency, **asked), by)
 
-    def deal(self, total: int = 5000) -> Order:
+    def deal(self, total: int = 5000) -> Seen:
         """Offer a deal and ask for its approval."""
         accepted(self.create("deal", Offer(customer="anna", total=total), MERCHANT))
         accepted(self.say(Ask()))
-        return self.orders[-1]
+        return self.last("deal")
 
-    def say(self, event: Event) -> Decision:
+    def say(self, event: Event) -> Outcome:
         """Raise an event on the deal."""
-        return self._decide(self.machines["deal"], self.orders[-1], event, MERCHANT)
+        return self.tell(self.last("deal"), event)
 
     # -- when
 
-    def vote(self, name: str, event: Event) -> Decision:
+    def vote(self, name: str, event: Event) -> Outcome:
         return self.tell(self.approval, event, approver(name))
 
     def approve(self, *names: str) -> None:
@@ -76,10 +72,10 @@ class Office(Shop):
     def send_back(self, name: str) -> None:
         accepted(self.vote(name, RequestChanges(round=self.approval.round, reason="which hotel?")))
 
-    def resubmit(self, by: Actor = ANNA, **changes: Any) -> Decision:
+    def resubmit(self, by: Actor = ANNA, **changes: Any) -> Outcome:
         return self.tell(self.approval, Resubmit(**changes), by)
 
-    def delegate(self, name: str, to: str) -> Decision:
+    def delegate(self, name: str, to: str) -> Outcome:
         return self.vote(name, Delegate(to=to))
 
     def hand_on(self, name: str, to: str) -> None:
@@ -88,36 +84,33 @@ class Office(Shop):
     # -- then
 
     @property
-    def approval(self) -> Approval:
+    def approval(self) -> Seen:
         """The newest request."""
-        return [row for row in self.rows if isinstance(row, Approval)][-1]
+        return self.last("approval")
 
     @property
     def state(self) -> str:
-        return self.approval.state
+        return str(self.approval.state)
 
     def refusal(self, name: str) -> str:
         """Return why somebody can't approve."""
         return self.why(self.vote(name, Approve(round=self.approval.round)))
 
-    def why(self, decision: Decision) -> str:
-        return refused(decision).reason
+    def why(self, outcome: Outcome) -> str:
+        return refused(outcome).reason
 
     @property
     def votes(self) -> list[ApprovalVote]:
-        return [row for row in self.rows if isinstance(row, ApprovalVote)]
+        return self.world.rows(ApprovalVote)
 
     @property
     def seats(self) -> dict[tuple[int, str], str]:
         """Who votes in which seat, by level and the person whose seat it is."""
-        return {(row.level, row.person): row.holder for row in self.rows if isinstance(row, ApprovalSeat)}
+        return {(row.level, row.person): row.holder for row in self.world.rows(ApprovalSeat)}
 
     def mails(self) -> list[tuple[str, str]]:
         """Return to whom mails go, and what they say: an occasion or an outcome."""
-        sent = [call.arguments for call in self.calls if isinstance(call.arguments, SendMail)]
+        sent = self.sent(SendMail)
         return [
             (mail.to, str(getattr(mail.message, "occasion", None) or vars(mail.message)["outcome"])) for mail in sent
         ]
-
-    def _decide(self, kind: Any, entity: Any, event: Event, by: Actor) -> Decision:
-        return super()._decide(self.machines["deal"] if entity.id.startswith("dea_") else kind, entity, event, by)

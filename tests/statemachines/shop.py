@@ -1,26 +1,31 @@
-"""A desk in memory for one machine at a time: rows in a list, commands carried out at once, a clock set by hand.
+"""A shop in memory: people and the clock in a world, and what came of what they did.
 
-What several machines do together is tested in a `Store`, in which events happen in the engine's order.
+`shop.tell` says what came of an event, `accepted` and `refused` what it has to be. The `Store` of many machines and
+the desks of single ones stand on it.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from random import Random
-from types import SimpleNamespace
+from types import ModuleType
+from typing import Any, TypeVar
 
-from sqlmodel import SQLModel
+from pydantic import BaseModel
 
-from statemachines.commands import Add, Call, Cancel, Change, Command, Send, Spawn, Start, StockMovement, Withdraw
-from statemachines.decision import Accepted, Decision, Refused, TimerSet, decide
-from statemachines.declaration import NEW, Actor, Entity, Event, Load, Policy, Role
-from statemachines.ids import new_id
-from statemachines.machine import SYSTEM, Machine
-from statemachines.order import Create, LineAsked, Order, Submit
+from statemachines.commands import Call
+from statemachines.decision import Refused
+from statemachines.declaration import NEW, Actor, Entity, Event, Policy, Role, State, Transition
+from statemachines.letters import Template
+from statemachines.machine import Machine
+from statemachines.messages import PostMessage, SendMail
 from statemachines.product import Create as CreateProduct
-from statemachines.product import Product
-from statemachines.registry import MACHINES
-from statemachines.stock import Stock
+from statemachines.registry import MACHINES, Registry
+from statemachines.stock import MAX_ON_HAND, Receive
+from statemachines.transaction import Happened, Outcome, Step, Timer
+from statemachines.values import MAX_QUANTITY
+from statemachines.world import World
+
+B = TypeVar("B", bound=BaseModel)
+T = TypeVar("T")
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ANNA = Actor("anna", Role.CUSTOMER)
@@ -28,146 +33,149 @@ BEN = Actor("ben", Role.CUSTOMER)
 MERCHANT = Actor("shop", Role.MERCHANT)
 
 
-class Shop:
-    """Decides events on its rows and carries their commands out, as the dispatcher does on a database."""
+class Seen:
+    """An entity, as it stands whenever it is looked at."""
 
-    def __init__(self, policy: Policy | None = None) -> None:
-        self.now = NOON
-        self.machines = MACHINES if policy is None else MACHINES.with_policies({"order": policy})
-        self.rows: list[SQLModel] = []
-        self.calls: list[Call] = []
-        self.asked_by: dict[str, list[Call]] = defaultdict(list)
-        self.timers: dict[tuple[str, str], TimerSet] = {}
-        self.random = Random(1)
+    __slots__ = ("id", "machine_name", "world")
+
+    def __init__(self, world: World, machine_name: str, id: str) -> None:  # noqa: A002
+        self.world, self.machine_name, self.id = world, machine_name, id
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.entity, name)
+
+    def __repr__(self) -> str:
+        return repr(self.entity)
+
+    @property
+    def entity(self) -> Any:
+        """The row as it stands now; it stays as it is."""
+        return self.world.entity(self.machine_name, self.id)
+
+
+class Shop:
+    """Lets things happen in a world of machines; the policies are by machine."""
+
+    def __init__(self, machines: Iterable[Machine] = MACHINES, **policies: Policy) -> None:
+        self.world = World(Registry(machines).with_policies(policies), NOON)
+        self.steps: list[Step] = []
 
     # -- given
 
-    def sells(self, sku: str = "MUG", price: int = 1250, currency: str = "EUR", on_hand: int = 10) -> Stock:
+    def sells(self, sku: str = "MUG", price: int = 1250, currency: str = "EUR", on_hand: int = 10) -> Seen:
         """Put a product into the catalogue and return its stock."""
         product = CreateProduct(sku=sku, name=sku.title(), price=price, currency=currency, on_hand=on_hand)
         accepted(self.create("product", product, MERCHANT))
         return self.stock(sku)
 
-    def draft(self, *, by: Actor = ANNA, **pieces: int) -> Order:
-        """Place a draft of the pieces named, for example ``draft(MUG=2)``."""
-        lines = tuple(LineAsked(sku=sku, quantity=quantity) for sku, quantity in pieces.items())
-        accepted(self.create("order", Create(lines=lines), by))
-        return self.orders[-1]
-
-    def pending(self, **pieces: int) -> Order:
-        order = self.draft(**pieces)
-        accepted(self.tell(order, Submit(), ANNA))
-        return order
+    def fills(self, sku: str = "MUG", room: int = 0) -> None:
+        """Let pieces arrive until there is room for only so many more."""
+        while lacking := MAX_ON_HAND - room - self.stock(sku).on_hand:
+            accepted(self.tell(self.stock(sku), Receive(quantity=min(lacking, MAX_QUANTITY))))
 
     # -- when
 
-    def create(self, machine: str, event: Event, by: Actor) -> Decision:
-        kind = self.machines[machine]
-        id_ = kind.key(event) if kind.key else new_id(kind.prefix or "", self.now, self.random)
-        entity = kind.entity(id=id_, state=NEW)
-        return self._decide(kind, entity, event, by)
+    def create(self, machine: str, event: Event, by: Actor) -> Outcome:
+        return self.note(self.world.raise_(machine, None, event, by))
 
-    def tell(self, entity: Entity, event: Event, by: Actor = MERCHANT) -> Decision:
+    def tell(self, seen: Seen, event: Event, by: Actor = MERCHANT) -> Outcome:
         """Raise an event on an entity."""
-        kind = next(machine for machine in self.machines if machine.entity is type(entity))
-        return self._decide(kind, entity, event, by)
+        return self.note(self.world.raise_(seen.machine_name, seen.id, event, by))
 
     def wait(self, **time: float) -> None:
         """Let time pass and due timers fire, the earliest first."""
         end = self.now + timedelta(**time)
-        while due := [(timer.at, key) for key, timer in self.timers.items() if timer.at <= end]:
-            self.now, (id_, name) = min(due)
-            timer = self.timers.pop((id_, name))
-            entity = next(entity for entity in self.entities if entity.id == id_)
-            kind = next(machine for machine in self.machines if machine.entity is type(entity))
-            self.tell(entity, kind.events[timer.event](), SYSTEM)
-        self.now = end
+        while (timer := next(iter(self.world.timers), None)) and timer.due_at <= end:
+            self.note(self.world.fire(timer))
+        self.world.advance(end - self.now)
 
     # -- then
 
-    def product(self, sku: str = "MUG") -> Product:
-        return next(row for row in self.rows if isinstance(row, Product) and row.id == sku)
+    @property
+    def now(self) -> datetime:
+        return self.world.now
+
+    def all(self, machine: str) -> list[Seen]:
+        return [Seen(self.world, machine, id_) for id_ in self.world.ids(machine)]
+
+    def last(self, machine: str) -> Seen:
+        """Return the newest entity of a machine."""
+        return self.all(machine)[-1]
+
+    def product(self, sku: str = "MUG") -> Seen:
+        return Seen(self.world, "product", sku)
+
+    def stock(self, sku: str = "MUG") -> Seen:
+        return Seen(self.world, "stock", sku)
+
+    def timers(self, seen: Seen) -> dict[str, Timer]:
+        """Return what will happen to an entity by itself, by the timers' names."""
+        return {timer.name: timer for timer in self.world.timers if timer.key[:2] == (seen.machine_name, seen.id)}
+
+    def calls(self, *machines: str) -> list[Call]:
+        """Return what was asked of the outside world and not taken back, by these machines or by all."""
+        asked = [each for each in self.world.asked if each.status != "withdrawn"]
+        return [each.call for each in asked if not machines or each.machine in machines]
+
+    def sent(self, kind: type[B], *machines: str) -> list[B]:
+        """Return what was asked with arguments of a kind, by these machines or by all."""
+        return [call.arguments for call in self.calls(*machines) if isinstance(call.arguments, kind)]
+
+    def letters(self, *kinds: type[Template]) -> list[Any]:
+        """Return what was written by mail, of these kinds or of all."""
+        return [mail.message for mail in self.sent(SendMail) if isinstance(mail.message, kinds or Template)]
 
     @property
-    def entities(self) -> list[Entity]:
-        return [row for row in self.rows if isinstance(row, Entity)]
-
-    @property
-    def orders(self) -> list[Order]:
-        return [row for row in self.rows if isinstance(row, Order)]
-
-    def stock(self, sku: str = "MUG") -> Stock:
-        return next(row for row in self.rows if isinstance(row, Stock) and row.id == sku)
+    def chat(self) -> list[str]:
+        """What the shop was told."""
+        return [post.text for post in self.sent(PostMessage)]
 
     # -- how
 
-    def loaded(self, kind: Machine, entity: Entity, event: Event) -> SimpleNamespace:
-        """Load what the event's guards and actions ask for."""
-        loaded = SimpleNamespace()
-        for load in kind.needs(entity, event):
-            found = self._find(load, kind.key_of(load, entity, event, loaded))
-            by_key = {getattr(row, load.by): row for row in found}
-            setattr(loaded, load.name, by_key if load.by_primary_key else found)
-        return loaded
-
-    def _find(self, load: Load, keys: Sequence[str]) -> list[SQLModel]:
-        return [row for row in self.rows if isinstance(row, load.row) and getattr(row, load.by) in keys]
-
-    def _decide(self, kind: Machine, entity: Entity, event: Event, by: Actor) -> Decision:
-        decision = decide(kind, entity, event, self.now, self.loaded(kind, entity, event), by)
-        if isinstance(decision, Accepted):
-            if entity.state == NEW:
-                self.rows.append(entity)
-            _set(entity, {**decision.changes, "state": decision.target, "version": entity.version + 1})
-            if decision.enters:
-                entity.state_since = self.now
-            for name in decision.cancels:
-                self.timers.pop((entity.id, name), None)
-            self.timers.update({(entity.id, timer.name): timer for timer in decision.starts})
-            self._carry_out(entity, decision.commands)
-        return decision
-
-    def _carry_out(self, entity: Entity, commands: Iterable[Command]) -> None:
-        for command in commands:
-            match command:
-                case Add(row):
-                    self.rows.append(row)
-                case Change(row, changes):
-                    _set(row, changes)
-                case StockMovement(shelf=shelf):
-                    _set(shelf, command.changes())
-                case Call():
-                    self.calls.append(command)
-                    self.asked_by[entity.id].append(command)
-                case Send(machine, id_, event):
-                    receivers = (each for each in self.entities if isinstance(each, self.machines[machine].entity))
-                    accepted(self.tell(next(each for each in receivers if each.id == id_), event, SYSTEM))
-                case Spawn(machine, event):
-                    accepted(self.create(machine, event, SYSTEM))
-                case Start(name, event, at):
-                    self.timers[entity.id, name] = TimerSet(name, event.event_name, at)
-                case Cancel(name):
-                    self.timers.pop((entity.id, name), None)
-                case Withdraw(effect):
-                    taken_back = [id(call) for call in self.asked_by[entity.id] if call.effect is effect]
-                    self.calls = [call for call in self.calls if id(call) not in taken_back]
-                case _:
-                    raise AssertionError(f"nobody carries out {command}")
+    def note(self, outcome: Outcome) -> Outcome:
+        """Keep what happened."""
+        if isinstance(outcome, Happened):
+            self.steps += outcome.steps
+        return outcome
 
 
-def _set(row: SQLModel, changes: object) -> None:
-    assert isinstance(changes, dict)
-    for name, value in changes.items():
-        setattr(row, name, value)
+def accepted(outcome: T | Refused) -> T:
+    """Return the outcome, which must not be a refusal."""
+    assert not isinstance(outcome, Refused), outcome
+    return outcome
 
 
-def accepted(decision: Decision) -> Accepted:
-    """Return the decision, which must be an acceptance."""
-    assert isinstance(decision, Accepted), decision
-    return decision
+def refused(outcome: object) -> Refused:
+    """Return the outcome, which must be a refusal."""
+    assert isinstance(outcome, Refused), outcome
+    return outcome
 
 
-def refused(decision: Decision) -> Refused:
-    """Return the decision, which must be a refusal."""
-    assert isinstance(decision, Refused), decision
-    return decision
+# -- machines that are not there --------------------------------------------------------------------------------------
+
+
+class StandIn(Entity):
+    """What takes every news and makes nothing of it."""
+
+
+class Arrive(Event):
+    """Be there."""
+
+    called: str
+
+
+def stand_in(name: str, *told_by: ModuleType) -> Machine:
+    """Return a machine that hears what others tell it by the events of these modules; it is called as it says."""
+    news = [each for module in told_by for each in vars(module).values() if _is_event_of(module, each)]
+    return Machine(
+        StandIn,
+        name=name,
+        plural=f"{name}s",
+        key=lambda arrive: arrive.called,
+        states=[State("there", final=True)],
+        transitions=[Transition(Arrive, NEW, "there"), *(Transition(each, "there", None) for each in news)],
+    )
+
+
+def _is_event_of(module: ModuleType, what: object) -> bool:
+    return isinstance(what, type) and issubclass(what, Event) and what.__module__ == module.__name__

@@ -1,15 +1,12 @@
 """A store in memory: orders with their payments, refunds, parcels and returns, and those who answer them."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 from statemachines.carrier import CANCEL_SHIPMENT, CREATE_SHIPMENT, Address, CancellationRefused, ShipmentCancelled
 from statemachines.carrier import ShipmentCreated as Booked
 from statemachines.declaration import Actor, Effect, Event, Policy
-from statemachines.letters import Template
 from statemachines.machine import SYSTEM
-from statemachines.messages import PostMessage, SendMail
 from statemachines.order import Complete, Create, Fulfill, LineAsked, Order, OrderLine, Pay, Ship, Submit
 from statemachines.payment.events import Dispute
 from statemachines.payments import (
@@ -30,37 +27,17 @@ from statemachines.payments import (
     VoidFailed,
 )
 from statemachines.pieces import Pieces
-from statemachines.product import Create as CreateProduct
-from statemachines.registry import MACHINES
 from statemachines.shipment.events import Book, Deliver, Dispatch
-from statemachines.transaction import Asked, Happened, Outcome, Step
-from statemachines.world import World
-from tests.statemachines.shop import ANNA, MERCHANT, NOON
+from statemachines.transaction import Asked, Happened
+from tests.statemachines.shop import ANNA, MERCHANT, Seen, Shop, accepted, refused
 
 MAIL = "anna@home.example"
 STEPS_BACK = ("undo_shipping", "undo_taking", "undo_payment", "undo_reservation", "undone")
 HOME = Address(name="Anna", lines=("Lindenweg 3",), city="Berlin", country="DE")
 
 
-class Seen:
-    """An entity, as it stands whenever it is looked at."""
-
-    def __init__(self, store: "Store", machine: str, id: str) -> None:  # noqa: A002
-        self.store, self.machine, self.id = store, machine, id
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.store.world.entity(self.machine, self.id), name)
-
-    def __repr__(self) -> str:
-        return repr(self.store.world.entity(self.machine, self.id))
-
-
-class Store:
+class Store(Shop):
     """People, the gateway, the carrier and the clock, a line each; the policies are by machine."""
-
-    def __init__(self, **policies: Policy) -> None:
-        self.world = World(MACHINES.with_policies(policies), NOON)
-        self.steps: list[Step] = []
 
     # -- given
 
@@ -72,18 +49,12 @@ class Store:
         store.sells("POT", price=4000, on_hand=5)
         return store
 
-    def sells(self, sku: str = "MUG", price: int = 1250, currency: str = "EUR", on_hand: int = 10) -> Seen:
-        """Put a product into the catalogue and return its stock."""
-        product = CreateProduct(sku=sku, name=sku.title(), price=price, currency=currency, on_hand=on_hand)
-        self.happen(self.world.raise_("product", None, product, MERCHANT))
-        return self.stock(sku)
-
     def draft(self, *, by: Actor = ANNA, more: dict[str, Any] | None = None, **pieces: int) -> Seen:
         """Place a draft of the pieces named, for example ``draft(MUG=2)``."""
         return self.place(Create(lines=asked(**pieces), email=MAIL, **(more or {})), by)
 
     def place(self, create: Create, by: Actor = ANNA) -> Seen:
-        return Seen(self, "order", self.happen(self.world.raise_("order", None, create, by)).id)
+        return Seen(self.world, "order", accepted(self.create("order", create, by)).id)
 
     def discounted(self, discount: int, **pieces: int) -> Seen:
         """Place a draft of which the shop takes something off."""
@@ -153,7 +124,7 @@ class Store:
 
     def tell(self, seen: Seen, event: Event, by: Actor = MERCHANT) -> Happened:
         """Raise an event that has to be taken."""
-        return self.happen(self.world.raise_(seen.machine, seen.id, event, by))
+        return accepted(super().tell(seen, event, by))
 
     def system(self, seen: Seen, event: Event) -> Happened:
         """Let the gateway or the clock say something unasked that has to be taken."""
@@ -161,22 +132,11 @@ class Store:
 
     def why(self, seen: Seen, event: Event, by: Actor = MERCHANT) -> str:
         """Raise an event that has to be refused, and return why."""
-        outcome = self.world.raise_(seen.machine, seen.id, event, by)
-        assert not isinstance(outcome, Happened), outcome
-        return outcome.reason
+        return refused(super().tell(seen, event, by)).reason
 
     def why_not(self, create: Create, by: Actor = ANNA) -> str:
         """Place an order that has to be refused, and return why."""
-        outcome = self.world.raise_("order", None, create, by)
-        assert not isinstance(outcome, Happened), outcome
-        return outcome.reason
-
-    def wait(self, **time: float) -> None:
-        """Let time pass and due timers fire, the earliest first."""
-        end = self.world.now + timedelta(**time)
-        while (timer := next(iter(self.world.timers), None)) and timer.due_at <= end:
-            self.note(self.world.fire(timer))
-        self.world.advance(end - self.world.now)
+        return refused(self.create("order", create, by)).reason
 
     def dispatch(self, shipment: Seen, tracking: str | None = None) -> None:
         self.tell(shipment, Dispatch(tracking=tracking))
@@ -269,7 +229,7 @@ class Store:
     def answer(self, order: Seen, effect: Effect, build: Callable[[Asked], Event]) -> Happened:
         """Answer the oldest open call of an order or its children."""
         call = self.waiting(order, effect)[0]
-        return self.happen(self.world.answer(call, build(call)))
+        return accepted(self.note(self.world.answer(call, build(call))))
 
     # -- then
 
@@ -280,19 +240,6 @@ class Store:
     def asked_of(self, effect: Effect) -> list[Any]:
         """Return what was asked by an effect, the oldest first."""
         return [call.call.arguments for call in self.world.asked if call.call.effect is effect]
-
-    def all(self, machine: str) -> list[Seen]:
-        return [Seen(self, machine, id_) for id_ in self.world.ids(machine)]
-
-    def last(self, machine: str) -> Seen:
-        """Return the newest entity of a machine."""
-        return self.all(machine)[-1]
-
-    def product(self, sku: str = "MUG") -> Seen:
-        return Seen(self, "product", sku)
-
-    def stock(self, sku: str = "MUG") -> Seen:
-        return Seen(self, "stock", sku)
 
     def shelf(self, sku: str = "MUG") -> tuple[int, int]:
         """Return the pieces on hand and reserved."""
@@ -307,38 +254,17 @@ class Store:
 
     def story(self, seen: Seen) -> list[str]:
         """Return the names of the events that an entity took."""
-        return [step.event.event_name for step in self.steps if (step.machine, step.id) == (seen.machine, seen.id)]
+        return [step.event.event_name for step in self.steps if (step.machine, step.id) == (seen.machine_name, seen.id)]
 
     def undone(self, order: Seen) -> list[str]:
         """Return which steps of an order were taken back, in their order, as its history shows them."""
         return [name for name in self.story(order) if name in STEPS_BACK]
-
-    def letters(self, kind: type[Template]) -> list[Any]:
-        """Return the mails of a kind that were sent."""
-        sent = [call.call.arguments for call in self.world.asked]
-        return [mail.message for mail in sent if isinstance(mail, SendMail) and isinstance(mail.message, kind)]
-
-    @property
-    def chat(self) -> list[str]:
-        sent = [call.call.arguments for call in self.world.asked]
-        return [message.text for message in sent if isinstance(message, PostMessage)]
 
     @property
     def orders(self) -> list[Order]:
         return self.world.rows(Order)
 
     # -- how
-
-    def happen(self, outcome: Outcome) -> Happened:
-        """Return the outcome, which must be an acceptance."""
-        assert isinstance(outcome, Happened), outcome
-        self.note(outcome)
-        return outcome
-
-    def note(self, outcome: Outcome) -> None:
-        """Keep what happened."""
-        if isinstance(outcome, Happened):
-            self.steps += outcome.steps
 
     def _capture(self, call: Asked) -> Captured:
         asked: Any = call.call.arguments

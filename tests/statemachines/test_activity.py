@@ -3,11 +3,10 @@
 from datetime import timedelta
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from statemachines.activity import (
     RECENT_LIMIT,
-    Activity,
     ActivityPolicy,
     CartAdd,
     CartRemove,
@@ -20,70 +19,15 @@ from statemachines.activity import (
     activity_id,
 )
 from statemachines.activity.occurrences import Occurrence, basket, kept
-from statemachines.commands import Call
-from statemachines.decision import Decision
-from statemachines.declaration import Actor, Event
+from statemachines.declaration import Event
 from statemachines.letters import BasketReminder, ProductReminder, RewardEarned
 from statemachines.machine import SYSTEM
-from statemachines.messages import SendMail
 from statemachines.privacy import disclosed
 from statemachines.product import Discontinue
 from statemachines.values import MAX_QUANTITY
 from statemachines.verification import verify
-from tests.statemachines.shop import ANNA, BEN, MERCHANT, NOON, Shop, accepted, refused
-
-SKUS = ("MUG", "JUG", "POT", "CUP", "PAN", "LID")
-
-
-class Visit:
-    """Anna's visit to a shop, hour by hour."""
-
-    def __init__(self, email: str | None = "anna@home.example", **policy: object) -> None:
-        self.shop = Shop()
-        self.shop.machines = self.shop.machines.with_policies({"activity": ActivityPolicy.model_validate(policy)})
-        for sku in SKUS:
-            self.shop.sells(sku)
-        accepted(self.shop.create("activity", Track(customer="anna", email=email), ANNA))
-        (self.anna,) = (row for row in self.shop.rows if isinstance(row, Activity))
-
-    def does(self, *events: Event, by: Actor = ANNA) -> "Visit":
-        for event in events:
-            accepted(self.tell(event, by))
-        return self
-
-    def tell(self, event: Event, by: Actor = ANNA) -> Decision:
-        return self.shop.tell(self.anna, event, by)
-
-    def views(self, sku: str, times: int = 1) -> "Visit":
-        return self.does(*[ProductView(sku=sku)] * times)
-
-    def adds(self, *skus: str) -> "Visit":
-        return self.does(*(CartAdd(sku=sku) for sku in skus))
-
-    def waits(self, **time: float) -> "Visit":
-        self.shop.wait(**time)
-        return self
-
-    @property
-    def state(self) -> str:
-        return self.anna.state
-
-    @property
-    def mails(self) -> list[BaseModel]:
-        """What was written to Anna so far."""
-        return [written(call) for call in self.shop.calls]
-
-    @property
-    def timers(self) -> dict[str, timedelta]:
-        """What will happen by itself, and how long from now."""
-        return {name: timer.at - self.shop.now for (_, name), timer in self.shop.timers.items()}
-
-
-def written(call: Call) -> BaseModel:
-    assert isinstance(call.arguments, SendMail)
-    assert call.arguments.to == "anna@home.example"
-    return call.arguments.message
-
+from tests.statemachines.shop import BEN, MERCHANT, NOON, Shop, accepted, refused
+from tests.statemachines.visit import SKUS, Visit
 
 # -- whose it is
 

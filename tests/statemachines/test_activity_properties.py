@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from statemachines.activity import (
     RECENT_LIMIT,
-    Activity,
     ActivityPolicy,
     CartAdd,
     CartRemove,
@@ -23,7 +22,6 @@ from statemachines.activity import (
 from statemachines.activity.occurrences import basket, read
 from statemachines.declaration import Event
 from statemachines.letters import BasketReminder, RewardEarned
-from statemachines.messages import SendMail
 from statemachines.product import Discontinue, Relist
 from tests.statemachines.shop import ANNA, MERCHANT, Shop, accepted
 
@@ -37,12 +35,11 @@ class AnyWeek:
 
     def __init__(self, random: Random) -> None:
         self.random = random
-        self.shop = Shop()
-        self.shop.machines = self.shop.machines.with_policies({"activity": POLICY})
+        self.shop = Shop(activity=POLICY)
         for sku in SKUS:
             self.shop.sells(sku)
         accepted(self.shop.create("activity", Track(customer="anna", email="anna@home.example"), ANNA))
-        (self.anna,) = (row for row in self.shop.rows if isinstance(row, Activity))
+        self.anna = self.shop.last("activity")
         self.rewarded: list[datetime] = []
         self.reminded: list[datetime] = []
 
@@ -69,7 +66,7 @@ class AnyWeek:
         for _ in range(minutes):
             self.shop.wait(minutes=1)
             self.keep_books()
-            if not self.shop.timers:
+            if not self.shop.world.timers:
                 self.shop.wait(minutes=minutes)
                 break
         return f"{minutes} minutes pass"
@@ -99,7 +96,7 @@ def test_whatever_a_customer_does_nobody_is_reminded_or_rewarded_too_often(rando
 
 def a_state_has_just_its_timers(week: AnyWeek) -> None:
     assert week.anna.state in activity.states
-    assert {name for _, name in week.shop.timers} == set(activity.timer_names(week.anna.state))
+    assert set(week.shop.timers(week.anna)) == set(activity.timer_names(week.anna.state))
 
 
 def a_state_says_what_is_known(week: AnyWeek) -> None:
@@ -133,7 +130,7 @@ def reminders_wait_until_the_customer_is_away(week: AnyWeek) -> None:
 
 def letters_are_as_many_as_was_noted(week: AnyWeek) -> None:
     """Every letter was noted, and of no basket there are more than two."""
-    letters = [call.arguments.message for call in week.shop.calls if isinstance(call.arguments, SendMail)]
+    letters = week.shop.letters()
     kinds = Counter(type(letter) for letter in letters)
     assert kinds[RewardEarned] <= week.anna.rewards
     assert len(letters) - kinds[RewardEarned] <= week.anna.reminders

@@ -3,7 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from statemachines.approval import Approve, Level, Reject, Request, approval
+from statemachines.approval import ApprovalSeat, Approve, Level, Reject, Request, approval
+from statemachines.approval.guards import has_a_vote
 from statemachines.declaration import Actor, Role
 from statemachines.machine import SYSTEM
 from statemachines.verification import verify
@@ -157,12 +158,21 @@ def test_nobody_decides_on_their_own_request_whatever_their_key_says():
     assert office.refusal("eve") == "'eve' asked for this; nobody decides on their own request"
 
 
-def test_only_approvers_vote():
+@pytest.mark.parametrize(
+    ("actor", "reason"),
+    [
+        (BEN, "there is no approval 'apr_0001'"),
+        (MERCHANT, "a merchant may not raise 'approve'; it takes approver"),
+        (Actor("root", Role.ADMIN), "a admin may not raise 'approve'; it takes approver"),
+        (SYSTEM, "approvers vote; the role of 'system' is system"),
+    ],
+)
+def test_only_approvers_vote(actor, reason):
     office = Office()
-    office.asked()
-    for actor in (BEN, MERCHANT, Actor("root", Role.ADMIN), SYSTEM):
-        decision = office.tell(office.approval, Approve(round=1), actor)
-        assert office.why(decision) == f"approvers vote; the role of '{actor.id}' is {actor.role}"
+    asked = office.asked()
+    assert office.why(office.tell(asked, Approve(round=1), actor)) == reason
+    guarded = has_a_vote(asked.entity, actor, office.world.rows(ApprovalSeat))
+    assert guarded == f"approvers vote; the role of '{actor.id}' is {actor.role}"
 
 
 def test_a_quorum_is_of_different_people():

@@ -3,6 +3,7 @@
 import pytest
 
 from statemachines.approval import Approve, Withdraw
+from statemachines.approval.guards import is_the_requesters
 from tests.statemachines.office import Office, approver
 from tests.statemachines.shop import ANNA, BEN, MERCHANT, accepted
 
@@ -94,12 +95,22 @@ def test_a_change_on_a_higher_level_begins_with_the_first():
     assert (office.approval.level, office.approval.round) == (1, 2)
 
 
-@pytest.mark.parametrize("by", [BEN, MERCHANT, approver("eve")])
-def test_nobody_but_the_requester_changes_or_withdraws_a_request(by):
+NOT_YOURS = "'anna' asked for this; nobody else changes or withdraws it"
+
+
+@pytest.mark.parametrize(
+    ("by", "reason"),
+    [
+        (BEN, "there is no approval 'apr_0001'"),
+        (MERCHANT, NOT_YOURS),
+        (approver("eve"), "a approver may not raise '{}'; it takes customer or merchant"),
+    ],
+)
+def test_nobody_but_the_requester_changes_or_withdraws_a_request(by, reason):
     office = board()
-    reason = "'anna' asked for this; nobody else changes or withdraws it"
-    assert office.why(office.resubmit(by, amount=1)) == reason
-    assert office.why(office.tell(office.approval, Withdraw(), by)) == reason
+    assert office.why(office.resubmit(by, amount=1)) == reason.format("resubmit")
+    assert office.why(office.tell(office.approval, Withdraw(), by)) == reason.format("withdraw")
+    assert is_the_requesters(office.approval.entity, by) == NOT_YOURS
 
 
 def test_a_request_without_an_amount_gets_none_later():

@@ -1,11 +1,11 @@
 """Entities that wait for approval: what they are told, and what they tell."""
 
-from statemachines.approval import Withdraw
+from statemachines.approval import Reject, Request, Withdraw, approval, events
 from statemachines.machine import SYSTEM
 from statemachines.verification import verify
 from tests.deal import Cancel, Change, deal
-from tests.statemachines.office import Office
-from tests.statemachines.shop import MERCHANT, accepted
+from tests.statemachines.office import Office, approver
+from tests.statemachines.shop import MERCHANT, Arrive, Shop, accepted, stand_in
 
 
 def test_an_entity_that_waits_for_approval_has_nothing_suspicious():
@@ -95,11 +95,12 @@ def test_an_entity_does_not_ask_twice_at_once():
 
 
 def test_an_entity_may_ask_again_once_it_is_decided():
-    office = Office()
-    deal = office.deal()
-    office.reject("eve")
-    office.orders[-1].state = "waiting"
-    accepted(office.ask(by=SYSTEM, kind="deal", machine="deal", reference=deal.id, requested_by="shop"))
+    shop = Shop([approval, stand_in("deal", events)])
+    accepted(shop.create("deal", Arrive(called="D-1"), SYSTEM))
+    request = Request(kind="deal", machine="deal", reference="D-1", description="a good deal", requested_by="shop")
+    accepted(shop.create("approval", request, SYSTEM))
+    accepted(shop.tell(shop.last("approval"), Reject(round=1, reason="too dear"), approver("eve")))
+    accepted(shop.create("approval", request, SYSTEM))
 
 
 def test_people_may_ask_for_things_of_the_same_name():

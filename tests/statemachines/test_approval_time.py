@@ -4,7 +4,6 @@ from datetime import timedelta
 
 from statemachines.approval import Approve
 from statemachines.letters import ApprovalRequested
-from statemachines.messages import SendMail
 from tests.statemachines.office import Office
 from tests.statemachines.shop import NOON, accepted
 
@@ -35,7 +34,7 @@ def test_what_nobody_decides_is_escalated_after_two_days_and_rejected_after_a_th
     assert office.state == "escalated"
     office.wait(hours=0.1)
     assert (office.state, office.approval.decided_because) == ("rejected", "nobody decided in time")
-    assert (office.approval.decided_at, office.timers) == (NOON + timedelta(hours=72), {})
+    assert (office.approval.decided_at, office.timers(office.approval)) == (NOON + timedelta(hours=72), {})
 
 
 def test_the_reserve_votes_only_once_it_is_called():
@@ -109,9 +108,8 @@ def test_the_level_that_decides_is_told_and_nobody_else():
 
 def test_a_mail_says_what_is_asked_by_whom_and_until_when():
     office = board()
-    (asked, _) = [call.arguments for call in office.calls]
-    assert isinstance(asked, SendMail)
-    assert asked.message == ApprovalRequested(
+    (asked, _) = office.letters()
+    assert asked == ApprovalRequested(
         approval=office.approval.id,
         kind="expense",
         subject="E-14",
@@ -144,9 +142,9 @@ def test_those_who_have_not_voted_are_reminded_after_a_day_and_then_twice_a_day(
 def test_the_reserve_is_told_that_it_may_decide_and_the_others_that_it_is_late():
     office = board(remind_after="P5D")
     office.wait(hours=48)
-    assert office.mails()[2:] == [(EVE, "escalation"), (OSCAR, "escalation"), (OLGA, "escalation")]
+    assert office.mails()[2:] == [(EVE, "escalation"), (OLGA, "escalation"), (OSCAR, "escalation")]
     office.wait(hours=12)
-    assert office.mails()[5:] == [(EVE, "reminder"), (OSCAR, "reminder"), (OLGA, "reminder")]
+    assert office.mails()[5:] == [(EVE, "reminder"), (OLGA, "reminder"), (OSCAR, "reminder")]
 
 
 def test_whoever_abstains_is_asked_no_more():
@@ -174,7 +172,7 @@ def test_without_addresses_no_mail_is_sent():
     office = Office(levels=BOARD)
     office.asked()
     office.wait(hours=71)
-    assert (office.state, office.calls) == ("escalated", [])
+    assert (office.state, office.calls()) == ("escalated", [])
 
 
 def test_once_it_is_decided_only_the_requester_is_told():

@@ -8,12 +8,9 @@ from pydantic import ValidationError
 from statemachines.commands import Call
 from statemachines.declaration import Actor, Role
 from statemachines.job import (
-    RUN_WORK,
-    Declare,
     Failed,
     Finished,
     Hold,
-    Job,
     JobPolicy,
     Pause,
     Release,
@@ -28,61 +25,17 @@ from statemachines.machine import SYSTEM
 from statemachines.messages import POST_MESSAGE, SEND_MAIL, PostMessage, SendMail
 from statemachines.registry import MACHINES
 from statemachines.texts import WRITE_TEXT, TextWritten, WriteText
-from tests.statemachines.shop import NOON, Shop, accepted, refused
+from tests.statemachines.back_office import SIX, BackOffice, declaration
+from tests.statemachines.shop import NOON, accepted, refused
 
 ROOT = Actor("root", Role.ADMIN)
 DAY = timedelta(days=1)
-SIX = datetime(2026, 3, 2, 6, tzinfo=UTC)
-"""The first morning after the tests' noon."""
-
-
-def declaration(**other: object) -> Declare:
-    values = {"name": "report", "description": "A report.", "cron": "0 6 * * *", "timezone": "UTC", "missed": "once"}
-    return Declare.model_validate({**values, **other})
-
-
-class Office(Shop):
-    """A shop with one job."""
-
-    def declare(self, **other: object) -> None:
-        if any(isinstance(entity, Job) for entity in self.entities):
-            accepted(self.tell(self.job, declaration(**other), SYSTEM))
-        else:
-            accepted(self.create("job", declaration(**other), SYSTEM))
-
-    @property
-    def job(self) -> Job:
-        return next(entity for entity in self.entities if isinstance(entity, Job))
-
-    def work_asked(self) -> list[RunWork]:
-        return [call.arguments for call in self.calls if isinstance(call.arguments, RunWork)]
-
-    def asked(self) -> list[str]:
-        """Return what was asked of the outside world, but for the work itself."""
-        return [call.effect.name for call in self.calls if call.effect is not RUN_WORK]
-
-    def finish(self, **result: object) -> None:
-        """Let the work of the present run be done."""
-        done = Finished(run=self.job.runs, result=Result.model_validate({"summary": "2 orders", **result}))
-        accepted(self.tell(self.job, done, SYSTEM))
-
-    def come_round(self) -> None:
-        """Wait for the next time of the schedule."""
-        assert self.job.next_at is not None
-        self.wait(seconds=(self.job.next_at - self.now).total_seconds())
-
-    def wake_up_at(self, moment: datetime) -> None:
-        """Fire what fell due while nobody was there."""
-        self.now = moment
-        while due := [key for key, timer in self.timers.items() if timer.at <= moment]:
-            timer = self.timers.pop(due[0])
-            self.tell(self.job, MACHINES["job"].events[timer.event](), SYSTEM)
 
 
 @pytest.fixture
-def office() -> Office:
+def office() -> BackOffice:
     """At noon, a job is declared that is to run at six in the morning."""
-    office = Office()
+    office = BackOffice()
     office.declare()
     return office
 
@@ -90,11 +43,11 @@ def office() -> Office:
 # -- the schedule
 
 
-def test_a_job_waits_for_the_next_time_of_its_schedule(office: Office) -> None:
+def test_a_job_waits_for_the_next_time_of_its_schedule(office: BackOffice) -> None:
     assert (office.job.id, office.job.state, office.job.next_at) == ("report", "waiting", SIX)
 
 
-def test_each_occurrence_has_its_work_done_once(office: Office) -> None:
+def test_each_occurrence_has_its_work_done_once(office: BackOffice) -> None:
     for day in range(3):
         office.come_round()
         assert office.job.state == "running"
@@ -105,7 +58,7 @@ def test_each_occurrence_has_its_work_done_once(office: Office) -> None:
     assert (office.job.last_for, office.job.next_at) == (SIX + 2 * DAY, SIX + 3 * DAY)
 
 
-def test_after_a_downtime_the_latest_occurrence_is_caught_up_once(office: Office) -> None:
+def test_after_a_downtime_the_latest_occurrence_is_caught_up_once(office: BackOffice) -> None:
     office.wake_up_at(SIX + 3 * DAY + timedelta(hours=5))
     office.finish()
     office.wait()
@@ -115,7 +68,7 @@ def test_after_a_downtime_the_latest_occurrence_is_caught_up_once(office: Office
 
 
 def test_what_is_to_be_skipped_is_skipped_and_said_to_be() -> None:
-    office = Office()
+    office = BackOffice()
     office.declare(missed="skip")
     office.wake_up_at(SIX + 3 * DAY + timedelta(hours=5))
 
@@ -126,23 +79,23 @@ def test_what_is_to_be_skipped_is_skipped_and_said_to_be() -> None:
 
 
 def test_what_is_a_little_late_is_not_skipped() -> None:
-    office = Office()
+    office = BackOffice()
     office.declare(missed="skip")
     office.wake_up_at(SIX + JobPolicy().grace)
 
     assert office.job.state == "running"
 
 
-def test_what_falls_due_during_a_run_runs_after_it(office: Office) -> None:
+def test_what_falls_due_during_a_run_runs_after_it(office: BackOffice) -> None:
     office.come_round()
-    office.now = SIX + DAY + timedelta(minutes=1)
+    office.sleep_until(SIX + DAY + timedelta(minutes=1))
     office.finish()
-    office.wake_up_at(office.now)
+    office.wait()
 
     assert [work.at for work in office.work_asked()] == [SIX, SIX + DAY]
 
 
-def test_another_schedule_moves_the_next_time(office: Office) -> None:
+def test_another_schedule_moves_the_next_time(office: BackOffice) -> None:
     office.declare(cron="30 7 * * *", timezone="Europe/Berlin")
 
     assert office.job.next_at == datetime(2026, 3, 2, 6, 30, tzinfo=UTC)
@@ -150,10 +103,10 @@ def test_another_schedule_moves_the_next_time(office: Office) -> None:
     assert [work.at for work in office.work_asked()] == [datetime(2026, 3, 2, 6, 30, tzinfo=UTC)]
 
 
-def test_another_description_forgets_nothing_that_was_missed(office: Office) -> None:
-    office.now = SIX + timedelta(hours=2)
+def test_another_description_forgets_nothing_that_was_missed(office: BackOffice) -> None:
+    office.sleep_until(SIX + timedelta(hours=2))
     office.declare(description="A better report.")
-    office.wake_up_at(office.now)
+    office.wait()
 
     assert (office.job.description, office.job.last_for) == ("A better report.", SIX)
 
@@ -170,7 +123,7 @@ def test_a_declaration_that_makes_no_sense_is_refused(field: str, value: str) ->
 # -- a run
 
 
-def test_a_run_that_fails_says_why_and_the_next_one_comes(office: Office) -> None:
+def test_a_run_that_fails_says_why_and_the_next_one_comes(office: BackOffice) -> None:
     office.come_round()
     accepted(office.tell(office.job, Failed(run=1, reason="no figures"), SYSTEM))
 
@@ -179,7 +132,7 @@ def test_a_run_that_fails_says_why_and_the_next_one_comes(office: Office) -> Non
     assert office.job.state == "running"
 
 
-def test_a_run_of_which_nothing_is_heard_is_given_up(office: Office) -> None:
+def test_a_run_of_which_nothing_is_heard_is_given_up(office: BackOffice) -> None:
     office.come_round()
     office.wait(hours=2)
 
@@ -192,7 +145,7 @@ def test_a_run_of_which_nothing_is_heard_is_given_up(office: Office) -> None:
     [Finished(run=1, result=Result(summary="late", posts=(PostMessage(text="late"),))), Failed(run=1, reason="late")],
 )
 @pytest.mark.parametrize("meanwhile", ["waits", "runs again", "paused", "retired"])
-def test_late_news_of_a_run_that_was_given_up_changes_nothing(office: Office, late, meanwhile: str) -> None:
+def test_late_news_of_a_run_that_was_given_up_changes_nothing(office: BackOffice, late, meanwhile: str) -> None:
     office.wait(hours=20)
     match meanwhile:
         case "runs again":
@@ -201,7 +154,7 @@ def test_late_news_of_a_run_that_was_given_up_changes_nothing(office: Office, la
             accepted(office.tell(office.job, Pause(), ROOT))
         case "retired":
             accepted(office.tell(office.job, Retire(), SYSTEM))
-    before = office.job.model_copy()
+    before = office.job.entity
 
     accepted(office.tell(office.job, late, SYSTEM))
 
@@ -209,7 +162,7 @@ def test_late_news_of_a_run_that_was_given_up_changes_nothing(office: Office, la
     assert office.asked() == []
 
 
-def test_a_run_that_leaves_more_to_do_is_followed_by_another_for_the_same_time(office: Office) -> None:
+def test_a_run_that_leaves_more_to_do_is_followed_by_another_for_the_same_time(office: BackOffice) -> None:
     office.come_round()
     office.finish(more=True)
 
@@ -227,18 +180,18 @@ def letter(name: str = "ann") -> SendMail:
 WORDS = WriteText(instructions="Tell the day.", facts="2 orders")
 
 
-def test_mails_and_posts_are_asked_for_with_the_end_of_the_run(office: Office) -> None:
+def test_mails_and_posts_are_asked_for_with_the_end_of_the_run(office: BackOffice) -> None:
     office.come_round()
     office.finish(mails=[letter("ann"), letter("ben")], posts=[PostMessage(text="2 orders")])
 
-    assert office.calls[1:] == [
+    assert office.calls()[1:] == [
         Call(POST_MESSAGE, PostMessage(text="2 orders")),
         Call(SEND_MAIL, letter("ann")),
         Call(SEND_MAIL, letter("ben")),
     ]
 
 
-def test_the_stocks_that_are_called_low_know_that_they_were(office: Office) -> None:
+def test_the_stocks_that_are_called_low_know_that_they_were(office: BackOffice) -> None:
     office.sells("MUG", on_hand=0)
     office.sells("POT", on_hand=5)
     office.come_round()
@@ -254,20 +207,20 @@ def test_a_run_raises_the_alarm_for_a_limited_number_of_stocks() -> None:
 
 
 @pytest.fixture
-def narrating(office: Office) -> Office:
+def narrating(office: BackOffice) -> BackOffice:
     """The report's mails wait for their words."""
     office.come_round()
     office.finish(mails=[letter("ann"), letter("ben")], words=WORDS)
     return office
 
 
-def test_reports_wait_for_their_words(narrating: Office) -> None:
+def test_reports_wait_for_their_words(narrating: BackOffice) -> None:
     assert narrating.job.state == "narrating"
-    assert narrating.calls[1:] == [Call(WRITE_TEXT, WORDS)]
+    assert narrating.calls()[1:] == [Call(WRITE_TEXT, WORDS)]
 
     accepted(narrating.tell(narrating.job, TextWritten(text="A good day."), SYSTEM))
 
-    told = [call.arguments for call in narrating.calls[2:]]
+    told = [call.arguments for call in narrating.calls()[2:]]
     assert [(mail.to, mail.message.narrative) for mail in told] == [
         ("ann@shop.example", "A good day."),
         ("ben@shop.example", "A good day."),
@@ -276,7 +229,7 @@ def test_reports_wait_for_their_words(narrating: Office) -> None:
 
 
 @pytest.mark.parametrize("how", ["given up", "silence", "retired"])
-def test_reports_go_without_words_if_there_are_none(narrating: Office, how: str) -> None:
+def test_reports_go_without_words_if_there_are_none(narrating: BackOffice, how: str) -> None:
     match how:
         case "given up":
             accepted(narrating.tell(narrating.job, TextWritten(text=""), SYSTEM))
@@ -285,10 +238,10 @@ def test_reports_go_without_words_if_there_are_none(narrating: Office, how: str)
         case "retired":
             accepted(narrating.tell(narrating.job, Retire(), SYSTEM))
 
-    assert [call.arguments for call in narrating.calls[2:]] == [letter("ann"), letter("ben")]
+    assert [call.arguments for call in narrating.calls()[2:]] == [letter("ann"), letter("ben")]
 
 
-def test_words_that_come_late_are_not_sent(narrating: Office) -> None:
+def test_words_that_come_late_are_not_sent(narrating: BackOffice) -> None:
     narrating.wait(minutes=5)
     accepted(narrating.tell(narrating.job, TextWritten(text="late"), SYSTEM))
 
@@ -298,7 +251,7 @@ def test_words_that_come_late_are_not_sent(narrating: Office) -> None:
 # -- what people do
 
 
-def test_a_job_is_run_at_once_and_its_schedule_stays(office: Office) -> None:
+def test_a_job_is_run_at_once_and_its_schedule_stays(office: BackOffice) -> None:
     accepted(office.tell(office.job, Run(), ROOT))
     assert office.work_asked() == [RunWork(job="report", run=1, at=NOON)]
 
@@ -307,13 +260,13 @@ def test_a_job_is_run_at_once_and_its_schedule_stays(office: Office) -> None:
     assert (office.job.state, office.job.next_at) == ("waiting", SIX)
 
 
-def test_a_job_runs_once_at_a_time(office: Office) -> None:
+def test_a_job_runs_once_at_a_time(office: BackOffice) -> None:
     accepted(office.tell(office.job, Run(), ROOT))
 
     assert "takes no 'run'" in refused(office.tell(office.job, Run(), ROOT)).reason
 
 
-def test_a_paused_job_lets_its_times_pass(office: Office) -> None:
+def test_a_paused_job_lets_its_times_pass(office: BackOffice) -> None:
     accepted(office.tell(office.job, Pause(reason="stocktaking"), ROOT))
     assert (office.job.state, office.job.next_at) == ("paused", None)
 
@@ -325,7 +278,7 @@ def test_a_paused_job_lets_its_times_pass(office: Office) -> None:
     assert office.job.next_at == SIX + 3 * DAY
 
 
-def test_a_paused_job_is_still_run_by_hand(office: Office) -> None:
+def test_a_paused_job_is_still_run_by_hand(office: BackOffice) -> None:
     accepted(office.tell(office.job, Pause(), ROOT))
     accepted(office.tell(office.job, Run(), ROOT))
     office.finish()
@@ -334,7 +287,7 @@ def test_a_paused_job_is_still_run_by_hand(office: Office) -> None:
 
 
 @pytest.mark.parametrize("end", ["done", "failed", "silence", "told"])
-def test_a_job_that_is_paused_while_it_runs_pauses_after_the_run(office: Office, end: str) -> None:
+def test_a_job_that_is_paused_while_it_runs_pauses_after_the_run(office: BackOffice, end: str) -> None:
     office.come_round()
     accepted(office.tell(office.job, Pause(), ROOT))
     assert office.job.state == "running"
@@ -353,7 +306,7 @@ def test_a_job_that_is_paused_while_it_runs_pauses_after_the_run(office: Office,
     assert (office.job.state, office.job.next_at) == ("paused", None)
 
 
-def test_a_pause_during_a_run_is_taken_back(office: Office) -> None:
+def test_a_pause_during_a_run_is_taken_back(office: BackOffice) -> None:
     office.come_round()
     accepted(office.tell(office.job, Pause(), ROOT))
     accepted(office.tell(office.job, Resume(), ROOT))
@@ -363,7 +316,7 @@ def test_a_pause_during_a_run_is_taken_back(office: Office) -> None:
 
 
 @pytest.mark.parametrize("is_paused", [True, False])
-def test_a_job_that_was_switched_off_comes_back_as_it_was(office: Office, is_paused: bool) -> None:
+def test_a_job_that_was_switched_off_comes_back_as_it_was(office: BackOffice, is_paused: bool) -> None:
     if is_paused:
         accepted(office.tell(office.job, Pause(), ROOT))
     accepted(office.tell(office.job, Retire(), SYSTEM))
@@ -381,15 +334,15 @@ def test_a_job_that_was_switched_off_comes_back_as_it_was(office: Office, is_pau
 
 
 @pytest.fixture
-def archive() -> Office:
+def archive() -> BackOffice:
     """A job that deletes old records, under a legal hold."""
-    office = Office()
+    office = BackOffice()
     office.declare(deletes=True)
     accepted(office.tell(office.job, Hold(reason="case 7"), ROOT))
     return office
 
 
-def test_under_a_legal_hold_nothing_is_deleted(archive: Office) -> None:
+def test_under_a_legal_hold_nothing_is_deleted(archive: BackOffice) -> None:
     refusal = refused(archive.tell(archive.job, Run(), ROOT))
     assert (refusal.guard, refusal.reason) == ("no_hold_stands", "a legal hold stands: case 7")
 
@@ -399,14 +352,14 @@ def test_under_a_legal_hold_nothing_is_deleted(archive: Office) -> None:
     assert (archive.job.last_outcome, archive.job.last_error) == ("skipped", "a legal hold stands: case 7")
 
 
-def test_a_released_hold_lets_the_schedule_go_on(archive: Office) -> None:
+def test_a_released_hold_lets_the_schedule_go_on(archive: BackOffice) -> None:
     accepted(archive.tell(archive.job, Release(reason="case closed"), ROOT))
     archive.come_round()
 
     assert archive.job.state == "running"
 
 
-def test_only_what_deletes_can_be_held_and_only_once(office: Office, archive: Office) -> None:
+def test_only_what_deletes_can_be_held_and_only_once(office: BackOffice, archive: BackOffice) -> None:
     assert refused(office.tell(office.job, Hold(reason="case 7"), ROOT)).reason == "'report' deletes no records"
     assert refused(archive.tell(archive.job, Hold(reason="case 8"), ROOT)).reason == "a legal hold stands: case 7"
     assert refused(office.tell(office.job, Release(reason="?"), ROOT)).reason == "no legal hold stands"

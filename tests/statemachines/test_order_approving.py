@@ -8,8 +8,8 @@ from statemachines.machine import SYSTEM
 from statemachines.order import Cancel, Edit, OrderPolicy, Pay, Submit
 from statemachines.values import money
 from tests.statemachines.office import approver
-from tests.statemachines.shop import ANNA
-from tests.statemachines.store import Seen, Store, asked
+from tests.statemachines.shop import ANNA, Seen
+from tests.statemachines.store import Store, asked
 
 
 @pytest.fixture

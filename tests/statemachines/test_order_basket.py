@@ -22,8 +22,8 @@ from statemachines.order import (
 from statemachines.pieces import Pieces
 from statemachines.product import Discontinue, Reprice
 from statemachines.values import MAX_AMOUNT, MAX_QUANTITY
-from tests.statemachines.shop import ANNA, BEN, MERCHANT
-from tests.statemachines.store import Seen, Store, asked
+from tests.statemachines.shop import ANNA, BEN, MERCHANT, Seen, accepted
+from tests.statemachines.store import Store, asked
 
 
 def remove(number: int, quantity: int) -> Edit:
@@ -136,7 +136,7 @@ def test_the_stock_of_a_discontinued_product_promises_nothing(store: Store):
 
 
 def test_what_is_ordered_is_no_longer_in_the_basket_that_a_customer_is_followed_by(store: Store):
-    store.happen(store.world.raise_("activity", None, Track(customer="anna"), ANNA))
+    accepted(store.create("activity", Track(customer="anna"), ANNA))
 
     order = store.pending(MUG=1)
 

@@ -17,8 +17,8 @@ from statemachines.pieces import MAX_LINES, Pieces
 from statemachines.product import Reprice
 from statemachines.refund.events import Refuse
 from statemachines.values import MAX_AMOUNT
-from tests.statemachines.shop import ANNA
-from tests.statemachines.store import Seen, Store, asked, pieces, ship
+from tests.statemachines.shop import ANNA, Seen
+from tests.statemachines.store import Store, asked, pieces, ship
 
 
 def remove(number: int, quantity: int) -> Edit:

@@ -22,8 +22,8 @@ from statemachines.order import (
     Suspect,
 )
 from statemachines.values import MAX_AMOUNT
-from tests.statemachines.shop import ANNA, MERCHANT
-from tests.statemachines.store import Seen, Store, pay, pieces
+from tests.statemachines.shop import ANNA, MERCHANT, Seen
+from tests.statemachines.store import Store, pay, pieces
 
 
 def reviewed(limit: int) -> Store:

@@ -3,8 +3,8 @@
 from statemachines.letters import OrderConfirmed
 from statemachines.order import Cancel, OrderPolicy, Retry
 from statemachines.payments import AUTHORIZE, CHARGE, CustomerActionRequired
-from tests.statemachines.shop import ANNA
-from tests.statemachines.store import Seen, Store, pay
+from tests.statemachines.shop import ANNA, Seen
+from tests.statemachines.store import Store, pay
 
 
 def silent(store: Store, **pieces: int) -> Seen:

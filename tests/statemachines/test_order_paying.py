@@ -12,8 +12,8 @@ from statemachines.payment import news
 from statemachines.payment.events import Confirm
 from statemachines.payments import CHARGE, CustomerActionRequired
 from statemachines.values import MAX_AMOUNT
-from tests.statemachines.shop import ANNA
-from tests.statemachines.store import Seen, Store, pay
+from tests.statemachines.shop import ANNA, Seen
+from tests.statemachines.store import Store, pay
 
 
 def thrice_declined(store: Store, **pieces: int) -> Seen:

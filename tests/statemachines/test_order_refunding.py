@@ -10,8 +10,8 @@ from statemachines.payments import REFUND
 from statemachines.pieces import Pieces
 from statemachines.refund.events import Accept, Clarify, Refuse, Settle
 from statemachines.values import MAX_AMOUNT, money
-from tests.statemachines.shop import ANNA, MERCHANT
-from tests.statemachines.store import Seen, Store, pay, pieces
+from tests.statemachines.shop import ANNA, MERCHANT, Seen
+from tests.statemachines.store import Store, pay, pieces
 
 
 def given(store: Store) -> list[int]:

@@ -8,8 +8,8 @@ from statemachines.payments import REFUND
 from statemachines.pieces import Pieces
 from statemachines.returns.events import Approve, Depart, Inspect, Inspected, Receive, Reject
 from statemachines.shipment.events import Deliver, SendBack
-from tests.statemachines.shop import ANNA
-from tests.statemachines.store import Seen, Store, pieces
+from tests.statemachines.shop import ANNA, Seen
+from tests.statemachines.store import Store, pieces
 
 
 def completed_at(store: Store, discount: int, **bought: int) -> Seen:

@@ -9,7 +9,8 @@ from statemachines.order.events import CompensationOverdue
 from statemachines.payments import CAPTURE, REFUND
 from statemachines.shipment.events import Cancel as CancelShipment
 from statemachines.shipment.events import Deliver, Lose, SendBack
-from tests.statemachines.store import Seen, Store, pieces, ship
+from tests.statemachines.shop import Seen
+from tests.statemachines.store import Store, pieces, ship
 
 
 def not_called_back(store: Store) -> Seen:

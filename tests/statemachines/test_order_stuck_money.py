@@ -7,8 +7,8 @@ from statemachines.payments import REFUND, VOID
 from statemachines.refund.events import Cancel as CancelRefund
 from statemachines.refund.events import Clarify, Settle
 from statemachines.refund.events import Retry as RetryRefund
-from tests.statemachines.shop import ANNA
-from tests.statemachines.store import Seen, Store, pay
+from tests.statemachines.shop import ANNA, Seen
+from tests.statemachines.store import Store, pay
 
 
 def refused(store: Store) -> Seen:

@@ -10,8 +10,8 @@ from statemachines.product import OpenLocation
 from statemachines.reservation import Reservation
 from statemachines.shipment.model import ShipmentLine
 from statemachines.stock import Receive
-from tests.statemachines.shop import ANNA, MERCHANT
-from tests.statemachines.store import Seen, Store
+from tests.statemachines.shop import ANNA, MERCHANT, Seen
+from tests.statemachines.store import Store
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ from pydantic import ValidationError
 from statemachines.commands import Send, Spawn
 from statemachines.declaration import Role
 from statemachines.product import Create, Discontinue, OpenLocation, Relist, Rename, Reprice, open_stock, retire_stock
-from statemachines.stock import MAX_LOCATIONS, Freeze, Open, Retire, Unfreeze, stock_id
+from statemachines.stock import MAX_LOCATIONS, Freeze, Open, Retire, Stock, Unfreeze, stock_id
 from tests.statemachines.shop import Shop, accepted, refused
+from tests.statemachines.store import Store
 from tests.statemachines.storeroom import Storeroom
 
 
@@ -55,15 +56,15 @@ def test_a_discontinued_product_retires_its_stock(shop: Shop):
     assert refused(shop.tell(shop.stock("MUG"), Unfreeze())).guard is None
 
 
-def test_the_stock_of_a_relisted_product_waits_to_be_unfrozen(shop: Shop):
-    product = shop.product("MUG")
-    accepted(shop.tell(product, Discontinue()))
+def test_the_stock_of_a_relisted_product_waits_to_be_unfrozen(store: Store):
+    product = store.product("MUG")
+    store.tell(product, Discontinue())
 
-    accepted(shop.tell(product, Relist()))
-    assert (product.state, shop.stock("MUG").state) == ("active", "frozen")
-    accepted(shop.tell(shop.stock("MUG"), Unfreeze()))
+    store.tell(product, Relist())
+    assert (product.state, store.stock("MUG").state) == ("active", "frozen")
+    store.tell(store.stock("MUG"), Unfreeze())
 
-    assert shop.pending(MUG=1).state == "pending"
+    assert store.pending(MUG=1).state == "pending"
 
 
 def test_a_stock_that_was_frozen_is_retired_too(shop: Shop):
@@ -75,7 +76,7 @@ def test_a_stock_that_was_frozen_is_retired_too(shop: Shop):
 
 
 def test_retiring_is_asked_of_the_stock_by_an_event(shop: Shop):
-    assert list(retire_stock([shop.stock("MUG")])) == [Send("stock", "MUG", Retire())]
+    assert list(retire_stock(shop.world.rows(Stock))) == [Send("stock", "MUG", Retire())]
 
 
 def test_a_product_may_have_stock_elsewhere(shop: Shop):

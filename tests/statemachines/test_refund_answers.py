@@ -7,7 +7,7 @@ import pytest
 from statemachines.declaration import Event
 from statemachines.machine import SYSTEM
 from statemachines.payments import Refunded, RefundFailed, RefundReturned
-from statemachines.refund import Cancel, Clarify, Owe, RefundPolicy, Refuse, Resume, Retry, Settle
+from statemachines.refund import Accept, Cancel, Clarify, Owe, RefundPolicy, Refuse, Resume, Retry, Settle
 from statemachines.refund.events import Unanswered
 from tests.statemachines.desk import Desk, Ledger
 from tests.statemachines.shop import ANNA, MERCHANT, NOON, accepted, refused
@@ -163,7 +163,7 @@ def test_a_late_answer_counts_while_a_dispute_stands():
     desk = Desk()
     asked = desk.silent()
     accepted(desk.say(Clarify(given=False, reason="not in the dashboard"), MERCHANT))
-    desk.payment.disputed = 1000
+    desk.disputed()
     accepted(desk.say(Retry(), MERCHANT))
     assert asked.state == "approved"
     accepted(desk.gives("re_1"))
@@ -243,9 +243,9 @@ def test_what_came_back_counts_once():
 # -- disputes
 
 
-def disputed(amount: int = 1000) -> Desk:
+def disputed() -> Desk:
     desk = Desk()
-    desk.payment.disputed = amount
+    desk.disputed()
     return desk
 
 
@@ -257,7 +257,7 @@ def test_nothing_is_given_back_while_the_payment_is_disputed():
 def test_a_refund_goes_on_once_the_dispute_is_won():
     desk = disputed()
     asked = desk.asked()
-    desk.payment.disputed = 0
+    desk.won()
     accepted(desk.say(Resume()))
     assert (asked.state, desk.asked_of_gateway()) == ("processing", 1)
 
@@ -267,25 +267,31 @@ def test_a_refund_looks_every_day_whether_the_dispute_is_over():
     asked = desk.asked()
     desk.wait(days=3)
     assert asked.state == "approved"
-    desk.payment.disputed = 0
+    desk.won()
     desk.wait(days=1)
     assert asked.state == "processing"
 
 
 def test_what_the_bank_gave_back_is_not_given_twice():
-    desk = disputed()
-    asked = desk.asked(1000)
-    desk.payment.disputed, desk.payment.lost, desk.payment.captured = 0, 1000, 1500
+    desk = Desk(captured=1500)
+    asked = desk.asked_by_customer(1000)
+    desk.disputed()
+    accepted(desk.say(Accept(), MERCHANT))
+    desk.lost(1000)
     accepted(desk.say(Resume()))
     assert (asked.state, asked.decided_because) == ("cancelled", "the bank gave the money back")
     assert (amounts(desk), desk.heard("payment")[-1], desk.asked_of_gateway()) == ({}, "refund_dropped", 0)
 
 
 def test_of_what_the_bank_left_no_two_refunds_take_the_same():
-    desk = disputed()
-    desk.payment.captured = 1500
-    first, second = desk.asked(600), desk.asked(600)
-    desk.payment.disputed, desk.payment.lost = 0, 500
+    desk = Desk(captured=1500)
+    first, second = desk.asked_by_customer(600), desk.asked_by_customer(600)
+    desk.disputed(500)
+    desk.disputed(500)
+    for each in (first, second):
+        accepted(desk.tell(each, Accept(), MERCHANT))
+    desk.lost(500)
+    desk.won()
     for each in (first, second):
         accepted(desk.tell(each, Resume(), SYSTEM))
     assert (first.state, second.state) == ("cancelled", "processing")
@@ -301,7 +307,7 @@ def test_a_dispute_that_does_not_end_is_for_a_person_to_look_at():
 def test_what_failed_is_not_tried_again_while_the_payment_is_disputed():
     desk = Desk()
     failed = desk.failed()
-    desk.payment.disputed = 1000
+    desk.disputed()
     accepted(desk.say(Retry(), MERCHANT))
     assert (failed.state, amounts(desk), desk.asked_of_gateway()) == ("approved", {"pending": 1000}, 1)
 

@@ -38,14 +38,14 @@ def test_a_return_waits_for_the_shop_which_is_told():
     hall = GoodsIn()
     hall.requested()
     assert hall.state == "requested"
-    assert hall.chat() == ["Return ret_1 of order shop-1 waits for your decision: 3 Blue mug, 1 Jug (too big)"]
-    assert hall.mails() == []
+    assert hall.shown() == ["Return ret_1 of order shop-1 waits for your decision: 3 Blue mug, 1 Jug (too big)"]
+    assert hall.letters() == []
 
 
 def test_an_approved_return_tells_the_customer_how_to_send_it_and_until_when():
     hall = GoodsIn()
     hall.approved()
-    (letter,) = hall.mails()
+    (letter,) = hall.letters()
     assert isinstance(letter, ReturnApproved)
     assert [(each.quantity, each.name) for each in letter.pieces] == [(3, "Blue mug"), (1, "Jug")]
     assert (letter.order, letter.return_case, letter.label_follows) == ("shop-1", hall.case.id, False)
@@ -57,8 +57,8 @@ def test_small_returns_are_approved_by_themselves_if_the_shop_wants_it(up_to, st
     hall = GoodsIn(approve_up_to=up_to)
     hall.requested()
     assert hall.state == state
-    assert [type(letter) for letter in hall.mails()] == ([ReturnApproved] if state == "approved" else [])
-    assert bool(hall.chat()) == (state == "requested")
+    assert [type(letter) for letter in hall.letters()] == ([ReturnApproved] if state == "approved" else [])
+    assert bool(hall.shown()) == (state == "requested")
 
 
 def test_lines_that_are_named_twice_are_one():
@@ -73,7 +73,7 @@ def test_a_rejected_return_leaves_the_pieces_with_the_customer_who_is_told_why()
     accepted(hall.say(Reject(reason="worn")))
     assert (hall.state, hall.case.ended_because) == ("rejected", "worn")
     assert hall.pieces_told() == {1: 3, 2: 1}
-    assert [vars(letter)["outcome"] for letter in hall.mails()] == ["rejected"]
+    assert [vars(letter)["outcome"] for letter in hall.letters()] == ["rejected"]
 
 
 def test_long_reasons_are_told_as_far_as_there_is_room():
@@ -92,7 +92,7 @@ def test_nobody_is_written_to_whose_address_is_unknown():
         accepted(hall.say(event))
     accepted(hall.finds({1: (3, 0, 0), 2: (0, 0, 1)}))
     accepted(hall.order_says(NothingOwed()))
-    assert hall.mails() == []
+    assert hall.letters() == []
 
 
 def test_only_the_order_asks_for_a_return():
@@ -112,14 +112,14 @@ def test_a_return_may_be_cancelled_until_it_is_sent(state):
     accepted(hall.say(Cancel(reason="they fit after all"), ANNA))
     assert hall.state == "cancelled"
     assert hall.pieces_told() == {1: 3, 2: 1}
-    assert not [letter for letter in hall.mails() if isinstance(letter, ReturnEnded)]  # anna knows
+    assert not [letter for letter in hall.letters() if isinstance(letter, ReturnEnded)]  # anna knows
 
 
 def test_a_customer_is_told_if_the_shop_cancels():
     hall = GoodsIn()
     hall.approved()
     accepted(hall.say(Cancel(), MERCHANT))
-    assert [vars(letter)["outcome"] for letter in hall.mails() if isinstance(letter, ReturnEnded)] == ["cancelled"]
+    assert [vars(letter)["outcome"] for letter in hall.letters() if isinstance(letter, ReturnEnded)] == ["cancelled"]
 
 
 def test_what_is_under_way_can_not_be_cancelled():
@@ -153,7 +153,7 @@ def test_pieces_arrive_whether_or_not_they_were_announced(state):
     getattr(hall, state)()
     accepted(hall.say(Receive()))
     assert (hall.state, hall.case.received_at) == ("received", hall.now)
-    assert isinstance(hall.mails()[-1], ReturnReceived)
+    assert isinstance(hall.letters()[-1], ReturnReceived)
 
 
 def test_the_shop_may_send_a_label_of_its_own_making():
@@ -161,7 +161,7 @@ def test_the_shop_may_send_a_label_of_its_own_making():
     hall.approved()
     accepted(hall.say(SendLabel(label_url="https://post.example/1.pdf", tracking="RR1")))
     assert (hall.state, hall.case.tracking, hall.case.label_url) == ("label_sent", "RR1", "https://post.example/1.pdf")
-    letter = hall.mails()[-1]
+    letter = hall.letters()[-1]
     assert isinstance(letter, ReturnApproved)
     assert (letter.occasion, letter.label_url) == ("label", "https://post.example/1.pdf")
 
@@ -172,7 +172,7 @@ def test_pieces_that_never_arrive_stay_the_customers():
     accepted(hall.say(Lose()))
     assert (hall.state, hall.case.ended_because) == ("closed", "the pieces never arrived")
     assert hall.pieces_told() == {1: 3, 2: 1}
-    assert [vars(letter)["outcome"] for letter in hall.mails() if isinstance(letter, ReturnEnded)] == ["lost"]
+    assert [vars(letter)["outcome"] for letter in hall.letters() if isinstance(letter, ReturnEnded)] == ["lost"]
 
 
 # -- inspecting -----------------------------------------------------------------------------------------------------
@@ -221,7 +221,7 @@ def test_nobody_says_two_things_of_one_line():
 def test_a_shelf_holds_no_more_than_it_can_count():
     hall = GoodsIn()
     hall.received()
-    hall.stock("MUG").on_hand = MAX_ON_HAND - 2
+    hall.fills("MUG", room=2)
     reason = hall.why(hall.finds({1: (3, 0, 0), 2: (1, 0, 0)}))
     assert reason == f"a stock holds at most {MAX_ON_HAND} pieces; of MUG there are {MAX_ON_HAND - 2}"
 
@@ -248,7 +248,7 @@ def test_a_return_for_which_nothing_is_owed_is_closed():
     hall.received()
     accepted(hall.finds({1: (0, 0, 3), 2: (0, 0, 1)}))
     accepted(hall.order_says(NothingOwed()))
-    assert (hall.state, vars(hall.mails()[-1])["outcome"]) == ("closed", "nothing")
+    assert (hall.state, vars(hall.letters()[-1])["outcome"]) == ("closed", "nothing")
 
 
 def test_a_return_that_is_exchanged_is_done_with():
@@ -256,7 +256,7 @@ def test_a_return_that_is_exchanged_is_done_with():
     hall.received(wish="exchange")
     accepted(hall.finds({1: (3, 0, 0), 2: (1, 0, 0)}))
     accepted(hall.order_says(ReplacementSent()))
-    assert (hall.state, vars(hall.mails()[-1])["outcome"]) == ("exchanged", "replacement")
+    assert (hall.state, vars(hall.letters()[-1])["outcome"]) == ("exchanged", "replacement")
 
 
 # -- time -----------------------------------------------------------------------------------------------------------
@@ -267,7 +267,7 @@ def test_a_customer_is_reminded_halfway_and_a_return_that_is_not_sent_expires(st
     hall = GoodsIn()
     getattr(hall, state)()
     hall.wait(days=7)
-    reminder = hall.mails()[-1]
+    reminder = hall.letters()[-1]
     assert isinstance(reminder, ReturnApproved)
     assert (reminder.occasion, (reminder.expires_at - hall.now).days) == ("reminder", 7)
     hall.wait(days=6, hours=23)
@@ -275,7 +275,7 @@ def test_a_customer_is_reminded_halfway_and_a_return_that_is_not_sent_expires(st
     hall.wait(hours=1)
     assert (hall.state, hall.case.ended_because) == ("expired", "the pieces were not sent in time")
     assert hall.pieces_told() == {1: 3, 2: 1}
-    assert [vars(letter)["outcome"] for letter in hall.mails() if isinstance(letter, ReturnEnded)] == ["expired"]
+    assert [vars(letter)["outcome"] for letter in hall.letters() if isinstance(letter, ReturnEnded)] == ["expired"]
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ def test_somebody_is_asked_to_look_at_what_does_not_go_on(state, days, text):
     getattr(hall, state)()
     hall.wait(days=days)
     assert (hall.state, hall.case.attention) == (state, text)
-    assert hall.chat()[-1] == f"Return ret_1 of order shop-1 needs attention: {text}"
+    assert hall.shown()[-1] == f"Return ret_1 of order shop-1 needs attention: {text}"
 
 
 def test_nobody_has_to_look_any_more_once_it_goes_on():

@@ -12,7 +12,8 @@ from statemachines.carrier import (
 from statemachines.letters import ReturnApproved
 from statemachines.machine import SYSTEM
 from statemachines.returns.events import Cancel, Depart, Lose, Receive, SendLabel
-from tests.statemachines.goods_in import RETURN_TO, GoodsIn
+from statemachines.returns.model import ReturnPolicy
+from tests.statemachines.goods_in import PAUL, RETURN_TO, GoodsIn
 from tests.statemachines.shop import ANNA, accepted
 
 
@@ -23,7 +24,7 @@ def test_the_carrier_is_asked_for_a_label_to_the_shop():
     assert isinstance(asked, CreateShipment)
     assert (asked.order, asked.reference, asked.address.city) == ("ord_1", hall.case.id, "Hamburg")
     assert [(each.sku, each.quantity) for each in asked.contents] == [("MUG", 3), ("JUG", 1)]
-    (letter,) = hall.mails()
+    (letter,) = hall.letters()
     assert isinstance(letter, ReturnApproved)
     assert letter.label_follows
 
@@ -39,10 +40,10 @@ def test_the_label_goes_to_the_customer():
     hall = GoodsIn(return_to=RETURN_TO)
     hall.labelled()
     assert (hall.state, hall.case.tracking, hall.case.carrier_shipment) == ("label_sent", "JD0146", "shp-77")
-    letter = hall.mails()[-1]
+    letter = hall.letters()[-1]
     assert isinstance(letter, ReturnApproved)
     assert (letter.occasion, letter.label_url) == ("label", "https://carrier.example/shp-77.pdf")
-    assert hall.left_to_wait() == hall.machines["return"].policy.send_within  # type: ignore[attr-defined]
+    assert hall.left_to_wait() == ReturnPolicy().send_within
 
 
 def test_the_shop_is_asked_for_a_label_if_the_carrier_makes_none():
@@ -51,7 +52,7 @@ def test_the_shop_is_asked_for_a_label_if_the_carrier_makes_none():
     accepted(hall.say(ShipmentRefused(reason="no such street"), SYSTEM))
     assert (hall.state, hall.case.label_asked) == ("approved", False)
     assert hall.case.attention == "the carrier makes no label: no such street"
-    assert hall.chat()[-1] == "Return ret_1 of order shop-1 needs attention: the carrier makes no label: no such street"
+    assert hall.shown()[-1] == f"Return ret_1 of order shop-1 needs attention: {hall.case.attention}"
 
 
 def test_the_shop_is_told_if_the_carrier_does_not_answer():
@@ -68,7 +69,7 @@ def test_an_answer_of_the_carrier_is_waited_for_no_longer(answer):
     hall = GoodsIn(return_to=RETURN_TO)
     hall.approved()
     accepted(hall.label() if answer == "label" else hall.say(ShipmentRefused(reason="no such street"), SYSTEM))
-    assert (hall.case.id, "label_overdue") not in hall.timers
+    assert "label_overdue" not in hall.timers(hall.case)
     attention = hall.case.attention
     hall.wait(days=3)
     assert hall.case.attention == attention
@@ -119,7 +120,7 @@ def test_a_label_is_called_off_once():
 def test_the_shops_own_label_takes_the_place_of_the_carriers():
     hall = GoodsIn(return_to=RETURN_TO)
     hall.labelled()
-    hall.case.tracking_url = "https://carrier.example/shp-77"
+    assert hall.case.tracking_url == "https://carrier.example/shp-77"
     accepted(hall.say(SendLabel(tracking="RR1")))
     assert (hall.case.label_url, hall.case.tracking, hall.case.tracking_url) == (None, "RR1", None)
 
@@ -138,11 +139,11 @@ def test_a_label_that_was_not_used_in_time_is_called_off():
     assert (hall.state, hall.asked_carrier()[-1]) == ("expired", CancelShipment(shipment="shp-77", order="ord_1"))
 
 
-@pytest.mark.parametrize("event", [Depart(), Receive()])
-def test_a_label_that_is_used_is_not_called_off(event):
+@pytest.mark.parametrize(("event", "by"), [(Depart(), ANNA), (Receive(), PAUL)])
+def test_a_label_that_is_used_is_not_called_off(event, by):
     hall = GoodsIn(return_to=RETURN_TO)
     hall.labelled()
-    accepted(hall.say(event, ANNA))
+    accepted(hall.say(event, by))
     assert not [asked for asked in hall.asked_carrier() if isinstance(asked, CancelShipment)]
 
 
@@ -167,7 +168,7 @@ def test_a_reminder_holds_the_label():
     hall = GoodsIn(return_to=RETURN_TO)
     hall.labelled()
     hall.wait(days=7)
-    letter = hall.mails()[-1]
+    letter = hall.letters()[-1]
     assert isinstance(letter, ReturnApproved)
     assert (letter.occasion, letter.label_url) == ("reminder", "https://carrier.example/shp-77.pdf")
 

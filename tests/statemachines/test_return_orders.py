@@ -16,8 +16,8 @@ from statemachines.refund.events import Retry, Settle
 from statemachines.returns.events import Approve, Cancel, Depart, Inspect, Inspected, Lose, Receive, Reject
 from statemachines.returns.model import ReturnLine
 from statemachines.transaction import Happened
-from tests.statemachines.shop import ANNA, MERCHANT
-from tests.statemachines.store import Seen, Store
+from tests.statemachines.shop import ANNA, MERCHANT, Seen, accepted
+from tests.statemachines.store import Store
 
 STEPS = 45
 BOUGHT = {"MUG": 4, "POT": 2}
@@ -141,7 +141,7 @@ class SoldOrder:
         amount = vars(call.call.arguments)["amount"]
         answers: list[Event] = [Refunded(amount=amount, currency="EUR", refund=f"re_{call.number}")] * 3
         answer = self.random.choice([*answers, RefundFailed(amount=amount, reason="account closed")])
-        self.store.happen(self.store.world.answer(call, answer))
+        accepted(self.store.note(self.store.world.answer(call, answer)))
         return answer.event_name
 
     def the_shop_settles(self) -> str:
@@ -192,9 +192,8 @@ class SoldOrder:
 
     def _try(self, seen: Seen, event: Event) -> str:
         by = ANNA if ANNA.role in event.raised_by and self.random.random() < 0.5 else MERCHANT
-        outcome = self.store.world.raise_(seen.machine, seen.id, event, by)
-        self.store.note(outcome)
-        return f"{seen.machine} {event.event_name} {type(outcome).__name__}"
+        outcome = self.store.note(self.store.world.raise_(seen.machine_name, seen.id, event, by))
+        return f"{seen.machine_name} {event.event_name} {type(outcome).__name__}"
 
 
 def test_random_lives_see_every_way_in_which_returns_end() -> None:

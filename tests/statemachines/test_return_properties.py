@@ -14,7 +14,6 @@ from statemachines.carrier import (
     ShipmentRefused,
 )
 from statemachines.commands import Call
-from statemachines.decision import Accepted, Decision
 from statemachines.declaration import Event
 from statemachines.machine import SYSTEM
 from statemachines.refund.news import (
@@ -40,6 +39,7 @@ from statemachines.returns.events import (
 )
 from statemachines.returns.machine import returns
 from statemachines.returns.news import ReturnDropped, ReturnSettled
+from statemachines.transaction import Happened, Outcome
 from tests.statemachines.goods_in import RETURN_TO, GoodsIn
 from tests.statemachines.shop import ANNA, MERCHANT, accepted
 
@@ -82,7 +82,7 @@ def the_money_is_where_the_refunds_say(life: "AnyReturn") -> None:
 
 
 def it_waits_for_nothing_without_a_clock(hall: GoodsIn) -> None:
-    timers = {name for id_, name in hall.timers if id_ == hall.case.id}
+    timers = set(hall.timers(hall.case))
     fired = {"overdue", "remind", "label_overdue"}
     assert set(returns.timer_names(hall.state)) - timers <= fired
     assert timers <= {*returns.timer_names(hall.state), "label_overdue"}
@@ -120,10 +120,10 @@ class AnyReturn:
         for number, quantity in ANNOUNCED.items():
             accepted_, damaged = self.random.randint(0, quantity), self.random.randint(0, 1)
             found[number] = (accepted_, damaged, max(0, quantity - accepted_ - damaged))
-        decision = self.hall.finds(found, percent=self.random.choice([0, 50, 100]))
-        if isinstance(decision, Accepted):
+        outcome = self.hall.finds(found, percent=self.random.choice([0, 50, 100]))
+        if isinstance(outcome, Happened):
             self._order_answers()
-        return f"{found} {type(decision).__name__}"
+        return f"{found} {type(outcome).__name__}"
 
     def _order_answers(self) -> None:
         """Answer as the order does, in the same transaction."""
@@ -139,7 +139,8 @@ class AnyReturn:
     def carrier_acts(self) -> str:
         """Let the carrier take up what was asked, or answer to what it took up: it answers once, at any time."""
         effects = ("carrier.create_shipment", "carrier.cancel_shipment")
-        new = [call for call in self.hall.calls if call.effect.name in effects and id(call) not in self.taken_up]
+        asked = [call for call in self.hall.calls() if call.effect.name in effects]
+        new = [call for call in asked if id(call) not in self.taken_up]
         if new and self.random.random() < 0.6:
             self.taken_up.update(id(call) for call in new)
             self.carrier += new
@@ -185,8 +186,8 @@ class AnyReturn:
         return f"{hours} hours"
 
 
-def _outcome(decision: Decision, event: Event) -> str:
-    return f"{event.event_name} {type(decision).__name__}"
+def _outcome(outcome: Outcome, event: Event) -> str:
+    return f"{event.event_name} {type(outcome).__name__}"
 
 
 def test_a_return_can_end_in_every_way_that_its_table_has() -> None:

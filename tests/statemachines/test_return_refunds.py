@@ -17,7 +17,7 @@ def test_the_customer_is_told_what_was_found_and_what_is_given_for_it():
     hall = GoodsIn()
     hall.refunding(5000)
     assert (hall.state, hall.case.refund_amount) == ("refunding", 5000)
-    letter = hall.mails()[-1]
+    letter = hall.letters()[-1]
     assert isinstance(letter, ReturnInspected)
     assert (letter.outcome, letter.amount, letter.currency) == ("refund", 5000, "EUR")
     assert [(each.name, each.accepted) for each in letter.pieces] == [("Blue mug", 3), ("Jug", 1)]
@@ -29,7 +29,7 @@ def test_money_instead_of_other_pieces_that_are_not_there():
     accepted(hall.finds({1: (3, 0, 0), 2: (1, 0, 0)}))
     accepted(hall.order_says(ReplacementRefused(amount=5000)))
     assert (hall.state, hall.case.refund_amount) == ("refunding", 5000)
-    assert vars(hall.mails()[-1])["outcome"] == "refund_instead"
+    assert vars(hall.letters()[-1])["outcome"] == "refund_instead"
 
 
 def test_it_is_refunded_once_all_of_it_was_given():
@@ -57,7 +57,7 @@ def test_the_reason_of_a_failure_stands_until_somebody_acts():
     accepted(hall.refund_failed(2000))
     hall.wait(days=7)
     assert hall.case.attention == "refund of 20.00 EUR failed: account closed"
-    assert hall.chat()[-1].endswith("needs attention: refund of 20.00 EUR failed: account closed")
+    assert hall.shown()[-1].endswith("needs attention: refund of 20.00 EUR failed: account closed")
 
 
 def test_attention_lasts_as_long_as_any_refund_has_failed():

@@ -3,8 +3,8 @@
 from random import Random
 
 from statemachines.approval import Abstain, Approve, Delegate, Reject, RequestChanges, Resubmit, Withdraw
-from statemachines.decision import Accepted, Decision
 from statemachines.declaration import Actor, Event, Role
+from statemachines.transaction import Happened, Outcome
 from tests.statemachines.office import Office
 
 PEOPLE = [f"p{number}" for number in range(9)]
@@ -50,16 +50,16 @@ class AnyWeek:
             actor = Actor(self.random.choice([REQUESTER, REQUESTER, name]), Role.MERCHANT)
         return actor, event
 
-    def happens(self, what: Happening) -> Decision | None:
-        """Let it happen; return what was decided on it."""
+    def happens(self, what: Happening) -> Outcome | None:
+        """Let it happen; return what came of it."""
         if isinstance(what, int):
             self.office.wait(hours=what)
             return None
         actor, event = what
-        before, after = self.office.approval.model_copy(), self.office.approval
-        decision = self.office.tell(after, event, actor)
-        assert after.version == before.version + isinstance(decision, Accepted)
-        return decision
+        asked, before = self.office.approval, self.office.approval.version
+        outcome = self.office.tell(asked, event, actor)
+        assert asked.version == before + isinstance(outcome, Happened)
+        return outcome
 
     def event(self) -> Event:
         round_ = self.random.choice([self.office.approval.round] * 9 + [1])
