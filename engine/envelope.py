@@ -116,7 +116,7 @@ class Forbidden(DispatchError):
 
     def __init__(self, event: str, role: str, raised_by: list[str]) -> None:
         who = " or ".join(raised_by) or "only the system"
-        super().__init__(f"a {role} may not raise '{event}'; it takes {who}")
+        super().__init__(f"the role {role} may not raise '{event}'; it takes {who}")
 
 
 class Stale(DispatchError):

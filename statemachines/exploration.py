@@ -350,7 +350,7 @@ def _raised(world: World, number: int, move: Move) -> Iterator[_Raised]:
         entity = world.entity(machine.name, id_)
         event = move.event if isinstance(move.event, Event) else move.event(entity)
         if move.actor.role is not Role.SYSTEM and move.actor.role not in event.raised_by:
-            raise ValueError(f"a {move.actor.role} may not raise '{event.event_name}'")
+            raise ValueError(f"the role {move.actor.role} may not raise '{event.event_name}'")
         if machine.rows_for(entity.state, event.event_name):
             yield _Raised(number, machine.name, id_, event, move.actor)
 

@@ -332,7 +332,7 @@ class Transaction:
             return None
         who = " or ".join(sorted(event.raised_by)) or "only the system"
         return refusal(
-            machine, entity.state, event, f"a {actor.role} may not raise '{event.event_name}'; it takes {who}"
+            machine, entity.state, event, f"the role {actor.role} may not raise '{event.event_name}'; it takes {who}"
         )
 
     def _sent_refused(self, first: Sent, refused: Refused, by: Sent) -> SentRefused:

@@ -44,7 +44,7 @@ def audit(connection: Connection) -> int:
             _check_story(machine, row, sorted(told[name], key=lambda record: record["version"]))
     effects = rows(connection, EffectRow)
     _check_stock(connection, history)
-    _check_money(connection, effects)
+    _check_money(connection, history, effects)
     _check_effects(history, effects)
     _check_timers(connection)
     return len(history)
@@ -97,12 +97,18 @@ def _check_stock(connection: Connection, history: list[Row]) -> None:
         assert (on_hand[sku], reserved[sku]) == expected, f"{sku}: pieces are missing or promised twice"
 
 
-def _check_money(connection: Connection, effects: list[Row]) -> None:
+def _check_money(connection: Connection, history: list[Row], effects: list[Row]) -> None:
     """What was taken and given back is what the gateway answered, and orders know what their payments say."""
     answered: Counter[tuple[str, str]] = Counter()
     for effect in effects:
         if _told(effect):
             answered[effect["entity_id"], effect["outcome"]["event"]] += effect["outcome"].get("amount", 0)
+    for record in history:
+        match record["machine"], record["event"], record["source"], record["target"]:
+            case "refund", "refund_returned", "succeeded", "failed":
+                answered[record["entity_id"], "refunded"] -= record["payload"]["amount"]
+            case "refund", "settle", "failed", "succeeded":
+                answered[record["entity_id"], "settled"] += 1
     payments, refunds = rows(connection, Payment), rows(connection, Refund)
     sums: dict[str, Counter[str]] = defaultdict(Counter)
     for payment in payments:
@@ -116,7 +122,7 @@ def _check_money(connection: Connection, effects: list[Row]) -> None:
         )
     for refund in refunds:
         given = refund["amount"] if refund["state"] == "succeeded" else 0
-        if refund["state"] == "succeeded" and refund["refund"]:
+        if refund["state"] == "succeeded" and not answered[refund["id"], "settled"]:
             assert given == answered[refund["id"], "refunded"], f"{refund['id']}: refunded twice, or not noted"
         kept = given or refund["state"] in ("rejected", "cancelled")
         where = "refunded" if given else "refund_due" if refund["state"] == "failed" else "refunding"

@@ -102,7 +102,7 @@ def test_a_refusal_says_which_guard_refused_why_and_what_would_do(command: Comma
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["ORDER", "submit", "--as", "admin:root"], 1, "a admin may not raise 'submit'"),
+        (["ORDER", "submit", "--as", "admin:root"], 1, "the role admin may not raise 'submit'"),
         (["ORDER", "submit", "--as", "customer:bob"], 1, "there is no order"),
         (["ord_nothere", "submit", "--as", "merchant:shop"], 1, "there is no order 'ord_nothere'"),
         (["ORDER", "fly", "--as", "merchant:shop"], 2, "has no event 'fly'; there are create"),

@@ -97,7 +97,7 @@ def test_several_are_cancelled_and_each_refusal_is_said(command: Command, mail: 
 def test_only_an_admin_steps_in(command: Command, mail: str) -> None:
     done = command("effects", "cancel", mail, "--as", "merchant:shop", "--reason", "x")
     assert done.exit_code == 1
-    assert "a merchant may not raise 'cancel_effect'; it takes admin" in done.stderr
+    assert "the role merchant may not raise 'cancel_effect'; it takes admin" in done.stderr
 
 
 def test_one_that_is_not_there_is_named(command: Command, shop: Seeded) -> None:

@@ -74,7 +74,7 @@ def test_a_legal_hold_is_put_and_released(jobs: Command) -> None:
         (("run", "no-such-job"), 1, "there is no job 'no-such-job'"),
         (("resume", "retention"), 1, "takes no 'resume'"),
         (("hold", "daily-sales-report", "--reason", "case 7"), 1, "deletes no records"),
-        (("pause", "retention", "--as", "merchant:shop"), 1, "a merchant may not raise 'pause'"),
+        (("pause", "retention", "--as", "merchant:shop"), 1, "the role merchant may not raise 'pause'"),
         (("run", "retention", "--as", "nobody"), 2, "names no actor"),
         (("pause", "retention", "--reason", "4111 1111 1111 1111"), 2, "must not hold a card number"),
     ],

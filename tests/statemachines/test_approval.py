@@ -162,8 +162,8 @@ def test_nobody_decides_on_their_own_request_whatever_their_key_says():
     ("actor", "reason"),
     [
         (BEN, "there is no approval 'apr_0001'"),
-        (MERCHANT, "a merchant may not raise 'approve'; it takes approver"),
-        (Actor("root", Role.ADMIN), "a admin may not raise 'approve'; it takes approver"),
+        (MERCHANT, "the role merchant may not raise 'approve'; it takes approver"),
+        (Actor("root", Role.ADMIN), "the role admin may not raise 'approve'; it takes approver"),
         (SYSTEM, "approvers vote; the role of 'system' is system"),
     ],
 )

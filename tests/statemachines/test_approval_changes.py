@@ -103,7 +103,7 @@ NOT_YOURS = "'anna' asked for this; nobody else changes or withdraws it"
     [
         (BEN, "there is no approval 'apr_0001'"),
         (MERCHANT, NOT_YOURS),
-        (approver("eve"), "a approver may not raise '{}'; it takes customer or merchant"),
+        (approver("eve"), "the role approver may not raise '{}'; it takes customer or merchant"),
     ],
 )
 def test_nobody_but_the_requester_changes_or_withdraws_a_request(by, reason):

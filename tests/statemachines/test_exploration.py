@@ -143,7 +143,7 @@ def test_a_move_that_was_refused_everywhere_is_told() -> None:
 
 
 def test_nobody_is_to_do_what_the_role_never_may() -> None:
-    with pytest.raises(ValueError, match="a customer may not raise 'light'"):
+    with pytest.raises(ValueError, match="the role customer may not raise 'light'"):
         explored(hung(), Move("lamp", Light(), Actor("anna", Role.CUSTOMER)))
 
 

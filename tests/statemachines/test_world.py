@@ -64,7 +64,7 @@ def test_what_is_sent_to_nobody_happens_not_at_all(world: World) -> None:
 def test_a_role_raises_only_what_it_may(world: World) -> None:
     pressed = world.raise_("switch", "swi_0001", Press(lamp="lam_0001"), Actor("anna", Role.CUSTOMER))
     assert isinstance(pressed, Refused)
-    assert pressed.reason == "a customer may not raise 'press'; it takes merchant"
+    assert pressed.reason == "the role customer may not raise 'press'; it takes merchant"
 
 
 def test_a_world_that_is_forked_goes_its_own_way(world: World) -> None:
