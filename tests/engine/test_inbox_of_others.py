@@ -22,6 +22,8 @@ from statemachines.order import Pay
 from tests.conftest import OpenService
 from tests.engine.shop import ANNA, Shop, committed
 from tests.engine.test_inbox import Post
+from tests.engine.test_keeper import until
+from tests.engine.test_pulse import hear_each_other
 
 ALLOWED = {"legacy": ["order.create", "order.submit", "order.fulfill", "order.complete", "product.create"]}
 
@@ -306,9 +308,9 @@ async def test_on_postgresql_the_database_says_that_there_is_a_row(postgresql_ur
     connection = await connect(make_url(postgresql_url))
     settings = Settings(database_url=postgresql_url, **patient)
     async with Service.open(settings, clock=SteadyClock(), migrate=True, background=True) as service:
-        await asyncio.sleep(0.5)  # until it listens
+        await until(lambda: hear_each_other(service))
         await connection.execute(asks("order.create", None, '{"customer": "ann"}'))
-        assert await applied(service, 5) == ["applied"]
+        assert await applied(service, 30) == ["applied"]
     await connection.close()
 
 

@@ -37,8 +37,8 @@ async def test_an_order_is_charged_and_expires_while_nobody_looks(database_url) 
         shop = Shop(service)
         await shop.sells("MUG")
         paid, unpaid = await shop.paying(MUG=1), await shop.pending(MUG=1)
-        await until(lambda: in_state(shop, paid, "processing"), 5)
-        await until(lambda: in_state(shop, unpaid, "cancelled"), 5)
+        await until(lambda: in_state(shop, paid, "processing"), 20)
+        await until(lambda: in_state(shop, unpaid, "cancelled"), 20)
         submitted, expired = (await shop.history("order", unpaid))[-2:]
         assert expired["at"] - submitted["at"] >= policy.expire_after
 
@@ -55,7 +55,7 @@ async def test_what_another_process_left_is_found_by_polling(postgresql_url) -> 
             shop = Shop(api)
             await shop.sells("MUG")
             order = await shop.paying(MUG=1)
-            await until(lambda: in_state(shop, order, "processing"), 5)
+            await until(lambda: in_state(shop, order, "processing"), 20)
 
 
 async def test_what_fell_due_while_nobody_was_awake_is_done_at_once(database_url) -> None:
@@ -65,7 +65,7 @@ async def test_what_fell_due_while_nobody_was_awake_is_done_at_once(database_url
         await shop.sells("MUG")
         order = await shop.paying(MUG=1)
     async with opened(database_url, seed=2, poll_interval=timedelta(seconds=60)) as service:
-        await until(lambda: in_state(Shop(service), order, "processing"), 5)
+        await until(lambda: in_state(Shop(service), order, "processing"), 20)
 
 
 @pytest.fixture
@@ -88,10 +88,10 @@ async def test_a_keeper_is_woken_by_the_earliest_alarm_and_no_more_often_than_it
     keeper.wake_at(clock.now() + timedelta(seconds=30))
     keeper.wake_at(clock.now() + timedelta(seconds=0.2))
     keeper.wake_at(clock.now() + timedelta(seconds=20))
-    await until(lambda: made(calls, 2), 5)
+    await until(lambda: made(calls, 2), 15)
     assert calls[1] - calls[0] >= 0.19
     keeper.wake()
-    await until(lambda: made(calls, 3), 1)
+    await until(lambda: made(calls, 3), 15)
     await keeper.stop()
     assert len(calls) == 3
 
@@ -111,6 +111,6 @@ async def test_a_keeper_whose_work_fails_tries_again_later(alarms, monkeypatch) 
 
     keeper = Keeper("test", work, SteadyClock(), alarms, timedelta(seconds=60))
     keeper.start()
-    await until(lambda: made(calls, 2), 5)
+    await until(lambda: made(calls, 2), 15)
     await keeper.stop()
     assert calls[1] - calls[0] >= 0.19

@@ -49,7 +49,7 @@ async def test_an_idle_service_sends_one_statement_a_beat(database_url) -> None:
         shop = Shop(service)
         await shop.sells("MUG")
         order, _ = await shop.paying(MUG=1), await shop.pending(MUG=1)
-        await until(lambda: in_state(shop, order, "processing"), 5)
+        await until(lambda: in_state(shop, order, "processing"), 20)
         await asyncio.sleep(2 * BEAT.total_seconds())
         assert 0 < await statements_per_beat(service) <= 1.5
 
@@ -61,7 +61,7 @@ async def test_a_destination_that_is_down_is_not_looked_at_in_vain(sqlite_url) -
         for _ in range(ENOUGH_CALLS + 10):
             await shop.paying("tok_timeout", MUG=1)
         payments = service.effects.destinations["payments"]
-        await until(lambda: is_down(payments), 15)
+        await until(lambda: is_down(payments), 40)
         await asyncio.sleep(2 * BEAT.total_seconds())
         assert await statements_per_beat(service) <= 1.5
 
@@ -75,7 +75,7 @@ async def test_what_is_due_and_held_by_others_is_looked_at_once_a_beat(postgresq
         assert await statements_per_beat(service) <= 8
         assert await Shop(service).state(order) == "paying"
     async with opened(postgresql_url, poll_interval=BEAT) as service:
-        await until(lambda: in_state(Shop(service), order, "processing"), 5)
+        await until(lambda: in_state(Shop(service), order, "processing"), 20)
 
 
 @asynccontextmanager
@@ -113,14 +113,14 @@ async def test_work_that_one_process_makes_is_done_by_another_that_hardly_ever_l
     ):
         shop = Shop(api)
         await shop.sells("MUG")
-        await until(lambda: hear_each_other(api, worker), 10)
+        await until(lambda: hear_each_other(api, worker), 30)
         paid, unpaid = await shop.paying(MUG=1), await shop.pending(MUG=1)
-        await asyncio.wait_for(api.watchers.changed("order", paid, 5), 3)
-        await until(lambda: in_state(shop, paid, "processing"), 3)
-        await until(lambda: in_state(shop, unpaid, "cancelled"), 3)
+        await asyncio.wait_for(api.watchers.changed("order", paid, 5), 20)
+        await until(lambda: in_state(shop, paid, "processing"), 20)
+        await until(lambda: in_state(shop, unpaid, "cancelled"), 20)
         submitted, expired = (await shop.history("order", unpaid))[-2:]
         lateness = expired["at"] - submitted["at"] - policy.expire_after
-        assert timedelta() <= lateness < timedelta(seconds=1)
+        assert timedelta() <= lateness < LONG / 3
 
 
 async def hear_each_other(*services: Service) -> bool:

@@ -19,6 +19,7 @@ from gateways.port import NoAnswer
 from statemachines.hosts import Address, is_public
 from tests.gateways import faults
 from tests.gateways.peer import Asked, Peer, Says, apart, playing
+from tests.waiting import until
 
 SOON = timedelta(seconds=2)
 HERE = "127.0.0.1"
@@ -111,8 +112,7 @@ async def test_connections_to_addresses_not_used_for_long_are_closed(other: Peer
     async with playing(lambda asked: Says(200)) as another, messenger(allow_private=True) as sender:
         await post(sender, other.url)
         await post(sender, another.url)
-        await asyncio.sleep(0.05)
-        assert (other.open, another.open) == (0, 1)
+        await until(lambda: (other.open, another.open) == (0, 1))
         assert (await post(sender, other.url)).status == 200
 
 
@@ -231,7 +231,7 @@ async def test_who_answers_nothing_that_is_http_gives_no_answer_in_time(fault) -
         began = time.monotonic()
         with pytest.raises(NoAnswer) as unanswered:
             await post(sender, f"{peer.url}/secret-path", within=timedelta(seconds=0.5))
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 5
         assert "secret-path" not in str(unanswered.value)
 
 
@@ -245,7 +245,7 @@ async def test_a_body_without_end_is_not_waited_for() -> None:
     async with playing(lambda asked: pour) as peer, messenger(allow_private=True) as sender:
         began = time.monotonic()
         assert (await post(sender, peer.url)).status == 200
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 5
 
 
 # -- TLS: the connection goes to an address, the certificate is of a name

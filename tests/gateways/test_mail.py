@@ -147,7 +147,7 @@ async def test_a_server_that_hangs_is_left_in_time(lines: list[str]) -> None:
         started = monotonic()
         with pytest.raises(NoAnswer, match=r"no answer within 0\.3 s|Timed out"):
             await send(over_smtp(port), seconds=0.3)
-        assert monotonic() - started < 2
+        assert monotonic() - started < 5
 
 
 async def test_a_mail_that_was_taken_is_sent_even_if_the_server_hangs_afterwards() -> None:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds that a program may take to get somewhere; far more than it takes."""
 
 

@@ -90,7 +90,7 @@ def test_an_answer_that_is_held_longer_than_the_grace_does_not_stop_the_shutdown
         until(lambda: '"target":"paying"' in server.log, "the payment is under way")
         started = time.monotonic()
         assert server.terminate() == 0
-        assert time.monotonic() - started < 8
+        assert time.monotonic() - started < 25
         request.join()
 
 
