@@ -16,7 +16,7 @@ from gateways.stripe.amounts import in_minor_units
 from gateways.stripe.answers import Failure, Intent, Made, Refund
 from gateways.stripe.declines import decline
 from statemachines.declaration import Event
-from statemachines.payment.events import Dispute, DisputeLost, DisputeWon
+from statemachines.payment.events import Dispute, DisputeLost, DisputeWon, Lapse
 from statemachines.values import Name
 
 M = TypeVar("M", bound=BaseModel)
@@ -68,6 +68,11 @@ def _held_ready(body: Body) -> Reply | None:
     if intent.amount_received:
         return None
     return _about(intent, _money(intent, intent.amount_capturable, payment=intent.id))
+
+
+def _let_go(body: Body) -> Request:
+    """What was held ready is so no longer: we let it go, somebody did so at Stripe, or its time is over."""
+    return Request("payment", Known("payment", _object(body, Intent).id), Lapse())
 
 
 def _failed(body: Body) -> Reply:
@@ -136,6 +141,7 @@ STRIPE = Source(
         "payment_intent.succeeded": _succeeded,
         "payment_intent.amount_capturable_updated": _held_ready,
         "payment_intent.payment_failed": _failed,
+        "payment_intent.canceled": _let_go,
         "refund.created": _refund_moved,
         "refund.updated": _refund_moved,
         "refund.failed": _refund_moved,

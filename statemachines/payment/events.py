@@ -122,8 +122,8 @@ class NotConfirmed(Event):
     """The customer did not confirm it with the bank in time."""
 
 
-class Lapse(Event):
-    """The bank no longer holds the money ready."""
+class Lapse(Event, by=[Role.SYSTEM]):
+    """The bank no longer holds the money ready: its time is over, or somebody let it go at the gateway."""
 
 
 class Unanswered(Event):

@@ -141,6 +141,7 @@ IN_PART = ["capturing", "partially_captured", "voiding", "failed"]
 PAID = [*TAKEN, *IN_PART]
 OVER = [*ENDING, *TAKEN, "declined", "expired"]
 BEGUN = [*dict.fromkeys([*LATE, *HELD, *OVER])]
+NOT_HELD = [state for state in BEGUN if state not in HELD]
 KEPT = [state for state in BEGUN if state not in ("voiding", "failed")]
 """Where nothing is to be let go."""
 
@@ -216,6 +217,7 @@ payment = Machine(
         Transition(Lapse,                  "authorized",                              "expired",            [],                                      [record_lapse, let_go]),
         Transition(Lapse,                  "partially_captured",                      "disputed",           [is_disputed],                           [record_lapse, let_go]),
         Transition(Lapse,                  "partially_captured",                      "captured",           [],                                      [record_lapse, let_go]),
+        Transition(Lapse,                  NOT_HELD,                                  None),
         # -- letting go
         Transition(Void,                   "created",                                 "voided",             [],                                      [call_off]),
         Transition(Void,                   ASKED,                                     None,                 [],                                      [note_call_off]),

@@ -11,7 +11,7 @@ from gateways.stripe.webhooks import STRIPE
 from gateways.tracking import CARRIER
 from statemachines.declaration import Event
 from statemachines.order import Complete, Fulfill
-from statemachines.payment.events import Dispute, DisputeLost, DisputeWon
+from statemachines.payment.events import Dispute, DisputeLost, DisputeWon, Lapse
 from statemachines.payments import Charged, Declined, Refunded, RefundFailed
 from statemachines.returns.events import Depart, Receive
 from statemachines.returns.events import Lose as LoseReturn
@@ -108,6 +108,11 @@ def test_what_names_no_effect_of_ours_is_for_a_person(metadata: Json | None) -> 
 def test_a_dispute_moves_the_payment_that_bears_the_name_it_tells(kind: str, status: str, event: Event) -> None:
     told = meaning(STRIPE, dispute(kind, "pi_1", status=status))
     assert told == Request("payment", Known("payment", "pi_1"), event)
+
+
+def test_what_is_let_go_at_stripe_is_held_no_longer() -> None:
+    told = meaning(STRIPE, intent("canceled", "eff_1", "pi_1", status="canceled", amount=1250, currency="eur"))
+    assert told == Request("payment", Known("payment", "pi_1"), Lapse())
 
 
 def test_a_dispute_that_is_closed_otherwise_says_nothing() -> None:

@@ -5,7 +5,7 @@ import pytest
 from statemachines.decision import Refused
 from statemachines.machine import SYSTEM
 from statemachines.payment import news
-from statemachines.payment.events import Capture, Retry, Settle, Void
+from statemachines.payment.events import Capture, Lapse, Retry, Settle, Void
 from statemachines.payments import (
     CAPTURE,
     VOID,
@@ -132,6 +132,13 @@ def test_money_is_held_for_a_week(till: Till) -> None:
     assert till.gateway == ["authorize", "void"]
     till.tell(VOIDED)
     assert till.payment.state == "expired"
+
+
+@pytest.mark.parametrize("state", ["authorizing", "capturing", "voiding", "voided", "captured", "expired", "failed"])
+def test_what_lapses_where_nothing_is_held_changes_nothing(till: Till, state: str) -> None:
+    till.begun()
+    till.payment.state = state
+    assert till.tell(Lapse()).changes == {}
 
 
 def test_taking_part_of_it_does_not_prolong_the_week(till: Till) -> None:
