@@ -33,7 +33,7 @@ class ActivityPolicy(Policy):
     """How long after the customer was last seen the second and last reminder of a basket is sent."""
     reward_products: Times = 5
     """So many different products put into the basket earn a reward; 0 for none."""
-    reward_again_after: Span | None = None
+    reward_again_after: Annotated[Span, Field(ge=timedelta(hours=1))] | None = None
     """How long after a reward another can be earned; empty for never."""
     reward_code: Reference | None = None
     """The code that every reward names; empty for a code of its own for each."""
