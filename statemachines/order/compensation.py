@@ -28,6 +28,7 @@ from statemachines.reservation.model import Reservation
 from statemachines.shipment.events import Recall
 from statemachines.shipment.model import Shipment
 from statemachines.shipment.news import RecallRefused, ShipmentDelivered
+from statemachines.stock import Backorder
 
 CALLED_OFF = "the order was called off"
 ENDED = ("delivered", "lost", "returned_to_sender", "cancelled")
@@ -94,9 +95,11 @@ def recall_parcels(shipments: list[Shipment]) -> Iterator[Command]:
             yield Send("shipment", shipment.id, Recall(reason=CALLED_OFF))
 
 
-def put_back_taken(order: Order, lines: list[OrderLine], reservations: list[Reservation]) -> Iterator[Command]:
+def put_back_taken(
+    order: Order, lines: list[OrderLine], reservations: list[Reservation], backorders: list[Backorder]
+) -> Iterator[Command]:
     """Put the pieces back on the shelf."""
-    yield from give_back_stock(order, lines, reservations)
+    yield from give_back_stock(order, lines, reservations, backorders)
     yield from _on(order.model_copy(update={"stock_held": "nothing"}))
 
 
@@ -111,9 +114,11 @@ def give_money_back(order: Order, actor: Actor, payments: list[Payment], refunds
     yield from give_back(order, payments, order.refundable, actor.id, reason=CALLED_OFF)
 
 
-def put_back_reserved(order: Order, lines: list[OrderLine], reservations: list[Reservation]) -> Iterator[Command]:
+def put_back_reserved(
+    order: Order, lines: list[OrderLine], reservations: list[Reservation], backorders: list[Backorder]
+) -> Iterator[Command]:
     """Promise the pieces to others again."""
-    yield from give_back_stock(order, lines, reservations)
+    yield from give_back_stock(order, lines, reservations, backorders)
     yield from _on(order.model_copy(update={"stock_held": "nothing"}))
 
 

@@ -120,7 +120,7 @@ class Clear(Event, by=[Role.MERCHANT]):
 
 
 class ReportUnavailable(Event, by=[Role.MERCHANT]):
-    """Pieces can't be delivered: ask the customer whether to go on without them."""
+    """Pieces can't be delivered, be it that they never come: ask the customer whether to go on without them."""
 
     lines: tuple[Pieces, ...] = Field(min_length=1, max_length=MAX_LINES)
     reason: Text | None = None

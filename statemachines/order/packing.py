@@ -7,6 +7,7 @@ from statemachines.carrier import Address
 from statemachines.commands import Change, Command, Send, Set, Spawn
 from statemachines.order.events import Fulfill, Ship
 from statemachines.order.model import Order, OrderLine
+from statemachines.order.stocking import still_to_come
 from statemachines.pieces import NamedPieces, by_line
 from statemachines.reservation.events import BackorderFilled
 from statemachines.shipment.events import Arrived, Prepare
@@ -49,7 +50,7 @@ def prepare_parcels(
 ) -> Iterator[Command]:
     """Have a parcel made of what was named, or of everything that waits; what is not here yet goes into another."""
     wanted = by_line(event.lines) if event.lines else _waiting(lines)
-    here, awaited = _divide(lines, wanted, _awaited(backorders, awaited_lines))
+    here, awaited = _divide(lines, wanted, still_to_come(backorders, awaited_lines))
     yield from _pack(
         order,
         lines,
@@ -74,16 +75,6 @@ def call_in(shipments: list[Shipment]) -> Iterator[Command]:
 
 def _waiting(lines: list[OrderLine]) -> Counter[int]:
     return +Counter({line.number: line.unpacked for line in lines})
-
-
-def _awaited(backorders: list[Backorder], awaited_lines: list[ShipmentLine]) -> Counter[str]:
-    """Count by SKU the pieces that are neither here nor in a parcel that waits for them."""
-    awaited: Counter[str] = Counter()
-    for backorder in backorders:
-        awaited[backorder.sku] += backorder.missing
-    for line in awaited_lines:
-        awaited[line.sku] -= line.quantity
-    return +awaited
 
 
 def _divide(lines: list[OrderLine], wanted: Counter[int], awaited: Counter[str]) -> tuple[Counter[int], Counter[int]]:

@@ -13,7 +13,8 @@ from statemachines.order.model import Order, OrderLine, OrderPolicy, pieces_of
 from statemachines.pieces import Pieces, by_line
 from statemachines.reservation.events import Hold, HoldMore, Release, Restock, Take, as_pieces
 from statemachines.reservation.model import OVER, Reservation
-from statemachines.stock import Stock, shortage
+from statemachines.shipment.model import ShipmentLine
+from statemachines.stock import Backorder, Stock, shortage
 
 
 def in_stock(lines: list[OrderLine], stock: list[Stock], policy: OrderPolicy) -> str | None:
@@ -67,9 +68,11 @@ def take_stock_anew(order: Order, lines: list[OrderLine]) -> Iterator[Command]:
     yield Set(stock_held="taken")
 
 
-def give_back_stock(order: Order, lines: list[OrderLine], reservations: list[Reservation]) -> Iterator[Command]:
+def give_back_stock(
+    order: Order, lines: list[OrderLine], reservations: list[Reservation], backorders: list[Backorder]
+) -> Iterator[Command]:
     """Give back what the order holds: a promise is released, taken pieces return to the shelf unless they are gone."""
-    pieces = as_pieces(_at_hand(lines)) if order.stock_held == "taken" else ()
+    pieces = as_pieces(_at_hand(lines) + _in_vain(lines, _missing(backorders))) if order.stock_held == "taken" else ()
     if pieces or order.stock_held == "reserved":
         yield from (Send("reservation", name, Release(pieces=pieces)) for name in _alive(reservations))
     yield Set(stock_held="nothing")
@@ -92,6 +95,17 @@ def take_more(pieces: Counter[str], reservations: list[Reservation]) -> Iterator
         yield from (Send("reservation", name, HoldMore(pieces=as_pieces(pieces))) for name in _alive(reservations))
 
 
+def wait_no_longer(
+    lines: list[OrderLine],
+    reservations: list[Reservation],
+    backorders: list[Backorder],
+    awaited_lines: list[ShipmentLine],
+) -> Iterator[Command]:
+    """Wait no longer for pieces that can't be delivered."""
+    if in_vain := as_pieces(_in_vain(lines, still_to_come(backorders, awaited_lines))):
+        yield from (Send("reservation", name, Release(pieces=in_vain)) for name in _alive(reservations))
+
+
 def put_back(pieces: Counter[str], reservations: list[Reservation]) -> Iterator[Command]:
     """Put pieces back on the shelves from which they were taken."""
     if pieces:
@@ -111,6 +125,14 @@ def by_product(pieces: tuple[Pieces, ...], lines: list[OrderLine]) -> Counter[st
     return +sums
 
 
+def still_to_come(backorders: list[Backorder], awaited_lines: list[ShipmentLine]) -> Counter[str]:
+    """Count by SKU the pieces that are neither here nor in a parcel that waits for them."""
+    awaited = _missing(backorders)
+    for line in awaited_lines:
+        awaited[line.sku] -= line.quantity
+    return +awaited
+
+
 def _alive(reservations: list[Reservation]) -> list[str]:
     return [each.id for each in reservations if each.state not in OVER]
 
@@ -127,3 +149,18 @@ def _at_hand(lines: list[OrderLine]) -> Counter[str]:
     for line in lines:
         pieces[line.sku] += line.kept - line.lost - line.delivered - line.unavailable
     return +pieces
+
+
+def _missing(backorders: list[Backorder]) -> Counter[str]:
+    missing: Counter[str] = Counter()
+    for backorder in backorders:
+        missing[backorder.sku] += backorder.missing
+    return missing
+
+
+def _in_vain(lines: list[OrderLine], awaited: Counter[str]) -> Counter[str]:
+    """Count by SKU the pieces that are waited for although they can't be delivered."""
+    unavailable: Counter[str] = Counter()
+    for line in lines:
+        unavailable[line.sku] += line.unavailable
+    return unavailable & awaited

@@ -4,14 +4,24 @@ from datetime import timedelta
 
 import pytest
 
-from statemachines.order import Cancel, Edit, Fulfill, LineAsked, OrderPolicy, Ship
+from statemachines.order import (
+    Cancel,
+    Edit,
+    Fulfill,
+    GoOnWithout,
+    LineAsked,
+    OrderPolicy,
+    ReportUnavailable,
+    Ship,
+)
 from statemachines.pieces import Pieces
 from statemachines.product import OpenLocation
 from statemachines.reservation import Reservation
+from statemachines.shipment.events import Cancel as CancelParcel
 from statemachines.shipment.model import ShipmentLine
 from statemachines.stock import Receive
 from tests.statemachines.shop import ANNA, MERCHANT, Seen
-from tests.statemachines.store import Store
+from tests.statemachines.store import Store, pieces
 
 
 @pytest.fixture
@@ -149,3 +159,38 @@ def test_a_reservation_that_outlives_its_patience_is_no_longer_counted_on() -> N
 
     store.pay(order)
     assert (order.state, order.stock_held, store.shelf("MUG")) == ("processing", "taken", (9, 0))
+
+
+def test_who_goes_on_without_what_never_comes_waits_for_it_no_longer(store: Store) -> None:
+    order = store.paid(MUG=20)
+    store.tell(order, ReportUnavailable(lines=pieces(1, 4)))
+    store.tell(order, GoOnWithout(), ANNA)
+    assert (kept(store, order).missing, store.stock("MUG").waiting) == (2, 2)
+
+    receive(store, "MUG", 2)
+    store.tell(order, Fulfill())
+    assert (order.state, store.counted(order, "shipped")) == ("fulfilled", [16])
+
+
+def test_nobody_waits_for_pieces_of_an_order_that_was_called_off_because_they_never_come(store: Store) -> None:
+    order = store.paid(MUG=40)
+    store.tell(order, ReportUnavailable(lines=pieces(1, 26)))
+    store.wait(days=3)
+    assert (kept(store, order).state, store.stock("MUG").waiting) == ("released", 0)
+    assert (store.shelf("MUG"), store.shelf("MUG@berlin")) == ((10, 0), (4, 0))
+
+    store.refunded(order)
+    receive(store, "MUG", 5)
+    assert (order.state, store.shelf("MUG")) == ("cancelled", (15, 0))
+
+
+def test_what_a_parcel_waits_for_is_not_given_up_with_what_is_broken(store: Store) -> None:
+    order = store.paid(MUG=16)
+    store.tell(order, Ship())
+    here, waiting = store.all("shipment")
+    store.tell(here, CancelParcel())
+
+    store.tell(order, ReportUnavailable(lines=pieces(1, 1)))
+    store.tell(order, GoOnWithout(), ANNA)
+
+    assert (kept(store, order).missing, waiting.state) == (2, "backordered")

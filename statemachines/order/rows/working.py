@@ -42,7 +42,7 @@ from statemachines.order.notices import (
 from statemachines.order.paying import count_decline, covers_total, lapsed, leaves_that_to_pay, pay, record_payment
 from statemachines.order.refunding import give_back_excess, give_back_overpaid, give_back_unavailable
 from statemachines.order.shipping import nothing_is_packed
-from statemachines.order.stocking import added_in_stock, move_changed_stock
+from statemachines.order.stocking import added_in_stock, move_changed_stock, wait_no_longer
 from statemachines.payment.news import Authorized, Charged, Declined
 
 GOOD_CHANGE: list[Guard] = [
@@ -73,7 +73,7 @@ WORKING = [
     Transition(Declined,               "payment_due",        None,                       [],                                                   [count_decline, tell_declined]),
     Transition(ExtraUnpaid,            "payment_due",        "on_hold",                  [],                                                   [note_extra_unpaid, alert_attention]),
     Transition(ReportUnavailable,      "processing",         "customer_action_required", [are_there],                                          [note_unavailable, ask_about_unavailable]),
-    Transition(GoOnWithout,            "customer_action_required", "payment_due",        [something_stays, lapsed],                            [take_off_unavailable, tell_to_pay]),
-    Transition(GoOnWithout,            "customer_action_required", "processing",         [something_stays],                                    [take_off_unavailable, give_back_unavailable]),
+    Transition(GoOnWithout,            "customer_action_required", "payment_due",        [something_stays, lapsed],                            [wait_no_longer, take_off_unavailable, tell_to_pay]),
+    Transition(GoOnWithout,            "customer_action_required", "processing",         [something_stays],                                    [wait_no_longer, take_off_unavailable, give_back_unavailable]),
     Transition(CustomerSilent,         "customer_action_required", "cancelling",         [],                                                   [begin_to_undo]),
 ]  # fmt: skip
