@@ -55,6 +55,7 @@ def _trade(connection: Connection) -> None:
     order(5, "failed", payment_asked=True)
     order(6, "draft")
     order(7, "completed", payment="pi_7", **paid)
+    order(8, "fulfilled", payment="pi_8", reference="shop-8", fulfilled_at=NOON, **paid)
     asked(1, of=1, name="charge", status="done")
     asked(2, of=2, name="charge", status="pending")
     asked(3, of=3, name="refund", status="running")
@@ -76,8 +77,9 @@ def _trade(connection: Connection) -> None:
         "is_low": True,
     }
     connection.execute(tables["stock"].insert(), shelf | {"created_at": NOON, "state_since": NOON})
-    line = {"order_id": "ord_7", "number": 1, "sku": "MUG", "quantity": 2, "unit_price": 500, "returned": 1}
-    connection.execute(tables["order_lines"].insert(), line | {"name": "Mug"})
+    line = {"number": 1, "sku": "MUG", "name": "Mug", "quantity": 2, "unit_price": 500}
+    connection.execute(tables["order_lines"].insert(), line | {"order_id": "ord_7", "returned": 1})
+    connection.execute(tables["order_lines"].insert(), line | {"order_id": "ord_8", "returned": 0})
 
 
 async def kept(database: Database, table: str, *columns: str) -> list[tuple[Any, ...]]:
@@ -98,9 +100,10 @@ async def test_each_order_that_paid_or_asked_has_a_payment(upgraded: Database) -
         ("pay_4", "ord_4", "captured", 0, 1000),
         ("pay_5", "ord_5", "failed", 1000, 0),
         ("pay_7", "ord_7", "captured", 0, 1000),
+        ("pay_8", "ord_8", "captured", 0, 1000),
     ]
     assert await kept(upgraded, "orders", "id", "asked") == [
-        (f"ord_{number}", 1000 if number in (2, 5) else 0) for number in range(1, 8)
+        (f"ord_{number}", 1000 if number in (2, 5) else 0) for number in range(1, 9)
     ]
 
 
@@ -116,6 +119,7 @@ async def test_refunds_that_are_open_or_were_refused_stand_for_themselves(upgrad
         ("pay_4", 400, 600),
         ("pay_5", 0, 0),
         ("pay_7", 0, 0),
+        ("pay_8", 0, 0),
     ]
 
 
@@ -129,8 +133,21 @@ async def test_open_calls_and_timers_go_to_whom_they_concern_now(upgraded: Datab
     assert await kept(upgraded, "timers", "machine", "entity_id", "name") == [
         ("payment", "pay_2", "unanswered"),
         ("refund", "rfd_3", "unanswered"),
+        ("shipment", "shp_8", "overdue"),
     ]
 
 
 async def test_what_was_completed_has_left_and_arrived(upgraded: Database) -> None:
-    assert await kept(upgraded, "order_lines", "packed", "shipped", "delivered", "returned") == [(2, 2, 2, 1)]
+    assert await kept(upgraded, "order_lines", "order_id", "packed", "shipped", "delivered", "returned") == [
+        ("ord_7", 2, 2, 2, 1),
+        ("ord_8", 2, 2, 0, 0),
+    ]
+
+
+async def test_what_is_under_way_is_a_parcel_that_can_be_called_back(upgraded: Database) -> None:
+    parcel = ("shp_8", "ord_8", "shop-8", "in_transit")
+    assert await kept(upgraded, "shipments", "id", "order_id", "called", "state") == [parcel]
+    assert await kept(upgraded, "shipment_lines", "shipment_id", "number", "sku", "quantity") == [
+        ("shp_8", 1, "MUG", 2)
+    ]
+    assert [row for row in await kept(upgraded, "orders", "id", "parcels") if row[1]] == [("ord_8", 1)]

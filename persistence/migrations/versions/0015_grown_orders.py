@@ -77,7 +77,7 @@ def _add_count(table: str, name: str, check: tuple[str, str] | None) -> None:
 
 
 def _make_children() -> None:
-    """Make payments and refunds of what orders did themselves; their open calls and timers belong to these now.
+    """Make payments, refunds and parcels of what orders did themselves; their open calls and timers belong to these.
 
     What is made here has version 0: its story begins with what happens to it next.
     """
@@ -89,6 +89,7 @@ DIALECTS = {
     "sqlite": {
         "amount": "json_extract(e.arguments, '$.amount')",
         "next_day": "strftime('%Y-%m-%d %H:%M:%f000', e.created_at, '+1 day')",
+        "overdue": "strftime('%Y-%m-%d %H:%M:%f000', coalesce(o.fulfilled_at, o.state_since), '+21 days')",
         "no_lines": "'[]'",
         "no": "0",
         "yes": "1",
@@ -97,6 +98,7 @@ DIALECTS = {
     "postgresql": {
         "amount": "CAST(e.arguments ->> 'amount' AS bigint)",
         "next_day": "e.created_at + interval '1 day'",
+        "overdue": "coalesce(o.fulfilled_at, o.state_since) + interval '21 days'",
         "no_lines": "CAST('[]' AS json)",
         "no": "false",
         "yes": "true",
@@ -105,6 +107,8 @@ DIALECTS = {
 }
 
 PAYMENT = "'pay_' || substr(o.id, 5)"
+SHIPMENT = "'shp_' || substr(o.id, 5)"
+SENT_AT = "coalesce(o.fulfilled_at, o.state_since)"
 NAME = "coalesce(o.payment, 'unknown-' || o.id)"
 REFUND_COLUMNS = (
     "id, state, version, created_at, state_since, order_id, payment_id, payment, customer, email, amount, currency, "
@@ -152,6 +156,18 @@ MOVES = (
     "WHERE order_id IN (SELECT id FROM orders WHERE state IN ('fulfilled', 'completed', 'returned'))",
     "UPDATE order_lines SET delivered = quantity "
     "WHERE order_id IN (SELECT id FROM orders WHERE state IN ('completed', 'returned'))",
+    # What has not arrived yet is a parcel under way: nobody gets the money back before it was called back.
+    "INSERT INTO shipments (id, state, version, created_at, state_since, order_id, called, customer, email, phone, "
+    f"carrier_asked, recalled, sent_at) SELECT {SHIPMENT}, 'in_transit', 0, {SENT_AT}, {SENT_AT}, o.id, "
+    "coalesce(o.reference, o.id), o.customer, o.email, o.phone, {no}, {no}, "
+    f"{SENT_AT} FROM orders o WHERE o.state = 'fulfilled'",
+    "INSERT INTO shipment_lines (shipment_id, number, sku, name, quantity) "
+    f"SELECT {SHIPMENT}, l.number, l.sku, l.name, l.quantity "
+    "FROM order_lines l JOIN orders o ON o.id = l.order_id WHERE o.state = 'fulfilled'",
+    "INSERT INTO timers (machine, entity_id, name, event, due_at, fired, cause) "
+    f"SELECT 'shipment', {SHIPMENT}, 'overdue', 'overdue', {{overdue}}, 0, o.id "
+    "FROM orders o WHERE o.state = 'fulfilled'",
+    "UPDATE orders SET parcels = 1 WHERE state = 'fulfilled'",
 )
 
 
