@@ -8,8 +8,11 @@ from statemachines.commands import Add, Change, Command, Send, Set, Spawn
 from statemachines.declaration import Actor, Role
 from statemachines.order.events import Create, Edit, LineAsked, Reordered, ReportUnavailable
 from statemachines.order.model import Order, OrderLine, shares, worth
+from statemachines.order.stocking import still_to_come, waited_in_vain
 from statemachines.pieces import MAX_LINES, Pieces, by_line
 from statemachines.product import Product
+from statemachines.shipment.model import ShipmentLine
+from statemachines.stock import Backorder
 from statemachines.values import MAX_AMOUNT, money
 
 # -- only if ------------------------------------------------------------------------------------------------------
@@ -157,13 +160,16 @@ def note_unavailable(event: ReportUnavailable, lines: list[OrderLine]) -> Iterat
     yield Set(attention=event.reason or "the customer is asked whether to go on without what can't be delivered")
 
 
-def take_off_unavailable(order: Order, lines: list[OrderLine]) -> Iterator[Command]:
-    """Take off what can't be delivered; the stock keeps no count of pieces that are not there."""
+def take_off_unavailable(
+    order: Order, lines: list[OrderLine], backorders: list[Backorder], awaited_lines: list[ShipmentLine]
+) -> Iterator[Command]:
+    """Take off what can't be delivered; the stock keeps no count of pieces that should be there and are not."""
     yield Set(total=order.total - unavailable_worth(lines), attention=None)
+    in_vain = waited_in_vain(lines, still_to_come(backorders, awaited_lines))
     for line in lines:
         if line.unavailable:
-            changes = {"removed": line.removed + line.unavailable, "missing": line.missing + line.unavailable}
-            yield Change(line, {**changes, "unavailable": 0})
+            missing = line.missing + line.unavailable - in_vain[line.number]
+            yield Change(line, {"removed": line.removed + line.unavailable, "missing": missing, "unavailable": 0})
 
 
 def order_the_same(order: Order, lines: list[OrderLine]) -> Iterator[Command]:

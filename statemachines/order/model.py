@@ -162,7 +162,7 @@ class OrderLine(SQLModel):
     discount: int = Field(default=0, description="the line's share of the order's discount, in minor units")
     removed: int = Field(default=0, description="pieces taken off the order before they were shipped")
     unavailable: int = Field(default=0, description="pieces that can't be delivered; the customer is asked")
-    missing: int = Field(default=0, description="pieces taken off because they could not be delivered")
+    missing: int = Field(default=0, description="pieces taken off because they were not where they should be")
     packed: int = Field(default=0, description="pieces in parcels, prepared or gone")
     shipped: int = Field(default=0, description="pieces that left the house")
     delivered: int = Field(default=0, description="pieces that arrived")

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 
-from statemachines.commands import Command, Send, Set, Spawn
+from statemachines.commands import Change, Command, Send, Set, Spawn
 from statemachines.order.events import Edit
 from statemachines.order.model import Order, OrderLine, OrderPolicy, pieces_of
 from statemachines.pieces import Pieces, by_line
-from statemachines.reservation.events import Hold, HoldMore, Release, Restock, Take, as_pieces
+from statemachines.reservation.events import Hold, HoldMore, PiecesOf, Release, Restock, Take, as_pieces
 from statemachines.reservation.model import OVER, Reservation
 from statemachines.shipment.model import ShipmentLine
 from statemachines.stock import Backorder, Stock, shortage
@@ -72,7 +72,13 @@ def give_back_stock(
     order: Order, lines: list[OrderLine], reservations: list[Reservation], backorders: list[Backorder]
 ) -> Iterator[Command]:
     """Give back what the order holds: a promise is released, taken pieces return to the shelf unless they are gone."""
-    pieces = as_pieces(_at_hand(lines) + _in_vain(lines, _missing(backorders))) if order.stock_held == "taken" else ()
+    pieces: tuple[PiecesOf, ...] = ()
+    if order.stock_held == "taken":
+        in_vain = waited_in_vain(lines, _missing(backorders))
+        pieces = as_pieces(_at_hand(lines, in_vain))
+        for line in lines:
+            if in_vain[line.number]:
+                yield Change(line, {"unavailable": line.unavailable - in_vain[line.number]})
     if pieces or order.stock_held == "reserved":
         yield from (Send("reservation", name, Release(pieces=pieces)) for name in _alive(reservations))
     yield Set(stock_held="nothing")
@@ -102,8 +108,9 @@ def wait_no_longer(
     awaited_lines: list[ShipmentLine],
 ) -> Iterator[Command]:
     """Wait no longer for pieces that can't be delivered."""
-    if in_vain := as_pieces(_in_vain(lines, still_to_come(backorders, awaited_lines))):
-        yield from (Send("reservation", name, Release(pieces=in_vain)) for name in _alive(reservations))
+    in_vain = waited_in_vain(lines, still_to_come(backorders, awaited_lines))
+    if pieces := as_pieces(_by_sku(lines, in_vain)):
+        yield from (Send("reservation", name, Release(pieces=pieces)) for name in _alive(reservations))
 
 
 def put_back(pieces: Counter[str], reservations: list[Reservation]) -> Iterator[Command]:
@@ -119,10 +126,7 @@ def note_expired_reservation() -> Iterator[Command]:
 
 def by_product(pieces: tuple[Pieces, ...], lines: list[OrderLine]) -> Counter[str]:
     """Sum pieces of lines by their product."""
-    quantities, sums = by_line(pieces), Counter[str]()
-    for line in lines:
-        sums[line.sku] += quantities[line.number]
-    return +sums
+    return _by_sku(lines, by_line(pieces))
 
 
 def still_to_come(backorders: list[Backorder], awaited_lines: list[ShipmentLine]) -> Counter[str]:
@@ -131,6 +135,20 @@ def still_to_come(backorders: list[Backorder], awaited_lines: list[ShipmentLine]
     for line in awaited_lines:
         awaited[line.sku] -= line.quantity
     return +awaited
+
+
+def waited_in_vain(lines: list[OrderLine], awaited: Counter[str]) -> Counter[int]:
+    """Count by line the pieces that can't be delivered because they never came; the others should be there and are not.
+
+    Args:
+        lines: of the order.
+        awaited: what it waits for, by SKU.
+    """
+    left, in_vain = Counter(awaited), Counter[int]()
+    for line in lines:
+        in_vain[line.number] = min(line.unavailable, left[line.sku])
+        left[line.sku] -= in_vain[line.number]
+    return +in_vain
 
 
 def _alive(reservations: list[Reservation]) -> list[str]:
@@ -144,11 +162,19 @@ def _added(event: Edit) -> Counter[str]:
     return added
 
 
-def _at_hand(lines: list[OrderLine]) -> Counter[str]:
+def _at_hand(lines: list[OrderLine], in_vain: Counter[int]) -> Counter[str]:
     pieces: Counter[str] = Counter()
     for line in lines:
-        pieces[line.sku] += line.kept - line.lost - line.delivered - line.unavailable
+        not_there = line.unavailable - in_vain[line.number]
+        pieces[line.sku] += line.kept - line.lost - line.delivered - not_there
     return +pieces
+
+
+def _by_sku(lines: list[OrderLine], quantities: Counter[int]) -> Counter[str]:
+    sums: Counter[str] = Counter()
+    for line in lines:
+        sums[line.sku] += quantities[line.number]
+    return +sums
 
 
 def _missing(backorders: list[Backorder]) -> Counter[str]:
@@ -156,11 +182,3 @@ def _missing(backorders: list[Backorder]) -> Counter[str]:
     for backorder in backorders:
         missing[backorder.sku] += backorder.missing
     return missing
-
-
-def _in_vain(lines: list[OrderLine], awaited: Counter[str]) -> Counter[str]:
-    """Count by SKU the pieces that are waited for although they can't be delivered."""
-    unavailable: Counter[str] = Counter()
-    for line in lines:
-        unavailable[line.sku] += line.unavailable
-    return unavailable & awaited

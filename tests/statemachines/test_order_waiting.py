@@ -165,7 +165,7 @@ def test_who_goes_on_without_what_never_comes_waits_for_it_no_longer(store: Stor
     order = store.paid(MUG=20)
     store.tell(order, ReportUnavailable(lines=pieces(1, 4)))
     store.tell(order, GoOnWithout(), ANNA)
-    assert (kept(store, order).missing, store.stock("MUG").waiting) == (2, 2)
+    assert (kept(store, order).missing, store.stock("MUG").waiting, store.counted(order, "missing")) == (2, 2, [0])
 
     receive(store, "MUG", 2)
     store.tell(order, Fulfill())
@@ -181,7 +181,7 @@ def test_nobody_waits_for_pieces_of_an_order_that_was_called_off_because_they_ne
 
     store.refunded(order)
     receive(store, "MUG", 5)
-    assert (order.state, store.shelf("MUG")) == ("cancelled", (15, 0))
+    assert (order.state, store.shelf("MUG"), store.counted(order, "unavailable")) == ("cancelled", (15, 0), [0])
 
 
 def test_what_a_parcel_waits_for_is_not_given_up_with_what_is_broken(store: Store) -> None:
