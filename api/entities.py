@@ -17,7 +17,7 @@ from api.problems import forbidden, invalid_parameter, not_found
 from api.raising import ETAG
 from persistence import queries
 from persistence.tables import hydrate
-from statemachines.declaration import Entity, Role
+from statemachines.declaration import Role
 from statemachines.machine import Machine
 
 DEFAULT_LIMIT = 50
@@ -179,9 +179,7 @@ def utc(name: str, text: str | None) -> datetime | None:
 
 def _one(context: Context, machine: Machine) -> HTTPRouteHandler:
     details: dict[str, Any] = {
-        load.name: (GenericAlias(list, (load.row,)), ...)
-        for load in machine.loads.values()
-        if not issubclass(load.row, Entity)
+        load.name: (GenericAlias(list, (load.row,)), ...) for load in queries.details_of(machine)
     }
     model: Any = machine.entity
     if details:

@@ -8,13 +8,12 @@ from sqlalchemy import Connection, event
 from persistence.database import Database
 
 
-async def full_scans(url: str, ask: Callable[[Connection], object], tables: str) -> list[str]:
-    """Return the lines of the plans of all that is asked which read one of the tables from end to end.
+async def plan_of(url: str, ask: Callable[[Connection], object]) -> list[str]:
+    """Return the lines of the plans of all that is asked.
 
     Args:
-        url: of a database that the planner knows the size of.
+        url: of a database.
         ask: runs statements; what they change is taken back.
-        tables: the names of big tables, as in ``orders|history``.
     """
     database = Database(url)
     statements = []
@@ -35,4 +34,16 @@ async def full_scans(url: str, ask: Callable[[Connection], object], tables: str)
     plan = await database._writer.run(explain)
     await database.close()
     assert plan
+    return plan
+
+
+async def full_scans(url: str, ask: Callable[[Connection], object], tables: str) -> list[str]:
+    """Return the lines of the plans of all that is asked which read one of the tables from end to end.
+
+    Args:
+        url: of a database that the planner knows the size of.
+        ask: runs statements; what they change is taken back.
+        tables: the names of big tables, as in ``orders|history``.
+    """
+    plan = await plan_of(url, ask)
     return [line for line in plan if re.search(rf"Seq Scan on ({tables})\b|^SCAN ({tables})$", line)]

@@ -20,7 +20,7 @@ from statemachines.product import Create
 from statemachines.registry import MACHINES
 from tests.conftest import NOON, _administer, _fresh_postgresql
 from tests.engine.shop import ANNA, BEN, MERCHANT, Shop, basket
-from tests.persistence.plans import full_scans
+from tests.persistence.plans import full_scans, plan_of
 
 ORDER, PRODUCT = MACHINES["order"], MACHINES["product"]
 NAMES = [machine.name for machine in MACHINES]
@@ -276,3 +276,16 @@ ASKED = {
 @pytest.mark.parametrize("asked", ASKED)
 async def test_an_index_answers(full_url: str, asked: str) -> None:
     assert await full_scans(full_url, ASKED[asked], "orders|history|effects|effect_attempts|timers|inbox") == []
+
+
+async def test_what_a_customer_has_in_a_state_is_looked_for_among_its_own(database_url) -> None:
+    wanted = Filter(state="completed", owner="anna")
+    plan = await plan_of(database_url, lambda c: queries.list_entities(c, ORDER, wanted, 50, None))
+    assert not any("ix_orders_state" in line for line in plan)
+
+
+@pytest.mark.parametrize("machine", list(MACHINES), ids=lambda machine: machine.name)
+async def test_details_are_rows_of_the_entity_itself(database, machine) -> None:
+    own = {"order": ["lines"], "shipment": ["lines"], "return": ["lines"], "reservation": ["lines", "waiting"]}
+    details = await database.read(lambda c: queries.get_details(c, machine, "any"))
+    assert list(details) == (own | {"approval": ["seats", "votes"]}).get(machine.name, [])
