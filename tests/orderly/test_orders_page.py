@@ -10,7 +10,8 @@ from sqlalchemy import text
 
 from orderly.service import Service
 from statemachines.declaration import Role
-from statemachines.order import Cancel, Fail, order
+from statemachines.order import Cancel, Fail, Fulfill, order
+from statemachines.shipment import Lose
 from tests.engine.shop import MERCHANT, Shop, committed
 
 PAGE = (Path(__file__).parents[2] / "docs" / "orders.md").read_text()
@@ -65,15 +66,20 @@ def test_every_state_is_on_the_page() -> None:
 async def test_the_questions_of_the_page_have_answers(service: Service) -> None:
     shop = Shop(service)
     await shop.sells("MUG", price=1000)
-    stuck, waiting, gone = await shop.paid(MUG=1), await shop.paid(MUG=2), await shop.paid(MUG=1)
-    committed(await shop.tell("order", stuck, Fail(reason="out of boxes"), MERCHANT))
-    committed(await shop.tell("order", gone, Cancel(), MERCHANT))
-    await service.settle()
 
     async def asked(question: str) -> list[tuple[Any, ...]]:
         return await service.database.read(lambda c: [tuple(row) for row in c.execute(text(question))])
 
-    people, unpacked, money = [await asked(question) for question in blocks("sql")]
+    stuck, waiting, gone, sent = [await shop.paid(MUG=pieces) for pieces in (1, 2, 1, 1)]
+    committed(await shop.tell("order", stuck, Fail(reason="out of boxes"), MERCHANT))
+    committed(await shop.tell("order", gone, Cancel(), MERCHANT))
+    committed(await shop.tell("order", sent, Fulfill(), MERCHANT))
+    [(parcel,)] = await asked("SELECT id FROM shipments")
+    committed(await shop.tell("shipment", parcel, Lose(), MERCHANT))
+    await service.settle()
+
+    people, warned, unpacked, money = [await asked(question) for question in blocks("sql")]
     assert [row[:3] for row in people] == [(stuck, "failed", "out of boxes")]
+    assert warned == [(sent, "fulfilled", f"shipment '{parcel}' is lost: refund its pieces")]
     assert [(row[0], row[2]) for row in unpacked] == [(waiting, 2)]
-    assert money == [("EUR", 0, 4000, 0, 1000, 0, 0)]
+    assert money == [("EUR", 0, 5000, 0, 1000, 0, 0)]
