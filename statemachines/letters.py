@@ -214,6 +214,8 @@ class ItemsUnavailable(Template):
     order: Reference
     items: tuple[BasketItem, ...] = Field(min_length=1, max_length=100)
     answer_until: datetime
+    others_left: bool = False
+    """Whether parcels have left, so that silence does not call the order off."""
 
 
 class RewardEarned(Template):

@@ -30,6 +30,11 @@ def note_extra_unpaid(order: Order) -> Iterator[Command]:
     yield Set(attention=f"{lacking} were not paid in time; resume, edit or cancel the order")
 
 
+def note_silence() -> Iterator[Command]:
+    """Say that a person has to decide for a customer who does not, since parcels have left."""
+    yield Set(attention="the customer does not answer, and parcels have left; go on without what can't be delivered")
+
+
 def settle_attention() -> Iterator[Command]:
     """Nothing needs a person any more."""
     yield Set(attention=None)

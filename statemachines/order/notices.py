@@ -164,7 +164,13 @@ def ask_about_unavailable(
             if missing[line.number]
         )
         until = now + policy.customer_answer_within
-        yield mail(order.email, ItemsUnavailable(order=order.called, items=items[:BASKET_SHOWN], answer_until=until))
+        message = ItemsUnavailable(
+            order=order.called,
+            items=items[:BASKET_SHOWN],
+            answer_until=until,
+            others_left=any(line.shipped for line in lines),
+        )
+        yield mail(order.email, message)
 
 
 @asks(SEND_MAIL)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from statemachines.commands import Change, Command, Send, Set
+from statemachines.order.basket import unavailable_worth
 from statemachines.order.ledger import moves
 from statemachines.order.model import Order, OrderLine, worth
 from statemachines.order.stocking import by_product, put_back
@@ -42,6 +43,12 @@ def ships_the_rest(event: ShipmentSent, lines: list[OrderLine]) -> str | None:
     return f"{left} pieces have not left yet" if left > 0 else None
 
 
+def the_rest_left(lines: list[OrderLine]) -> str | None:
+    """Hold if everything has left but what can't be delivered."""
+    left = sum(line.to_send - line.shipped - line.unavailable for line in lines)
+    return f"{left} pieces have not left yet" if left > 0 else None
+
+
 def everything_left(lines: list[OrderLine]) -> str | None:
     """Hold if everything has left."""
     left = sum(line.to_send - line.shipped for line in lines)
@@ -68,6 +75,12 @@ def delivers_the_rest(event: ShipmentDelivered, lines: list[OrderLine]) -> str |
 def everything_arrived(lines: list[OrderLine]) -> str | None:
     """Hold if everything that is not lost has arrived."""
     left = sum(line.to_send - line.lost - line.delivered for line in lines)
+    return f"{left} pieces have not arrived yet" if left > 0 else None
+
+
+def the_rest_arrived(lines: list[OrderLine]) -> str | None:
+    """Hold if everything has arrived but what is lost or can't be delivered."""
+    left = sum(line.to_send - line.lost - line.delivered - line.unavailable for line in lines)
     return f"{left} pieces have not arrived yet" if left > 0 else None
 
 
@@ -160,6 +173,12 @@ def take_for_sent(order: Order, lines: list[OrderLine], payments: list[Payment])
     """Take what those pieces cost that left while the order was called off."""
     cost = sum(worth(line, line.shipped) for line in lines) - order.paid - _being_taken(payments)
     yield from _take(order, payments, cost, is_last=everything_left(lines) is None)
+
+
+def take_for_rest(order: Order, lines: list[OrderLine], payments: list[Payment]) -> Iterator[Command]:
+    """Take all that lacks for pieces that left before, now that no others follow, and keep no more."""
+    changed = order.model_copy(update={"total": order.total - unavailable_worth(lines)})
+    yield from _take(changed, payments, 0, is_last=True)
 
 
 def _take(order: Order, payments: list[Payment], cost: int, *, is_last: bool) -> Iterator[Command]:

@@ -212,7 +212,17 @@ EXAMPLES: list[tuple[Template, str, list[str]]] = [
             order="ord_1", items=(BasketItem(sku="MUG-BLUE", name="Blue mug", quantity=2),), answer_until=NOON
         ),
         "Part of your order ord_1 can't be delivered",
-        ["2 x Blue mug", "5 January 2026, 12:00 UTC"],
+        ["2 x Blue mug", "5 January 2026, 12:00 UTC", "cancel it and give everything back"],
+    ),
+    (
+        ItemsUnavailable(
+            order="ord_1",
+            items=(BasketItem(sku="MUG-BLUE", name="Blue mug", quantity=2),),
+            answer_until=NOON,
+            others_left=True,
+        ),
+        "Part of your order ord_1 can't be delivered",
+        ["2 x Blue mug", "5 January 2026, 12:00 UTC", "The rest is on its way, or with you."],
     ),
     (
         ReturnApproved(**RETURN, pieces=TWO_MUGS, expires_at=NOON),

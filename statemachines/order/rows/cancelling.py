@@ -151,6 +151,8 @@ CANCELLING = [
     Transition(Resume,                 "cancellation_failed", "partially_shipped",       [nothing_is_undone, something_left],                  [resume, take_for_sent]),
     Transition(Resume,                 "cancellation_failed", "payment_due",             [nothing_is_undone, lapsed],                          [resume, tell_to_pay]),
     Transition(Resume,                 "cancellation_failed", "processing",              [nothing_is_undone],                                  [resume]),
+    Transition(Resume,                 "on_hold",            "delivered",                [everything_arrived, some_are_delivered],             [settle_attention, stamp_sent_meanwhile]),
+    Transition(Resume,                 "on_hold",            "partially_delivered",      [everything_left, some_are_delivered],                [settle_attention, stamp_sent_meanwhile]),
     Transition(Resume,                 "on_hold",            "fulfilled",                [everything_left],                                    [settle_attention, stamp_sent_meanwhile]),
     Transition(Resume,                 "on_hold",            "partially_shipped",        [something_left],                                     [settle_attention]),
     Transition(Resume,                 "on_hold",            "processing",               [],                                                   [settle_attention]),

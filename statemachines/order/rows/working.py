@@ -1,6 +1,6 @@
-"""A paid order before anything has left: holds, changes, what can't be delivered."""
+"""A paid order that is worked on: holds, changes, what can't be delivered."""
 
-from statemachines.declaration import Guard, Transition
+from statemachines.declaration import Action, Guard, Transition
 from statemachines.order.basket import (
     are_there,
     change_lines,
@@ -29,7 +29,7 @@ from statemachines.order.events import (
     ReviewOverdue,
     Suspect,
 )
-from statemachines.order.holding import note_extra_unpaid, note_reason, settle_attention
+from statemachines.order.holding import note_extra_unpaid, note_reason, note_silence, settle_attention
 from statemachines.order.notices import (
     alert_attention,
     alert_failure,
@@ -41,7 +41,17 @@ from statemachines.order.notices import (
 )
 from statemachines.order.paying import count_decline, covers_total, lapsed, leaves_that_to_pay, pay, record_payment
 from statemachines.order.refunding import give_back_excess, give_back_overpaid, give_back_unavailable
-from statemachines.order.shipping import nothing_is_packed
+from statemachines.order.shipping import (
+    everything_arrived,
+    everything_left,
+    nothing_is_packed,
+    some_are_delivered,
+    something_left,
+    stamp_sent_meanwhile,
+    take_for_rest,
+    the_rest_arrived,
+    the_rest_left,
+)
 from statemachines.order.stocking import added_in_stock, move_changed_stock, wait_no_longer
 from statemachines.payment.news import Authorized, Charged, Declined
 
@@ -54,12 +64,18 @@ GOOD_CHANGE: list[Guard] = [
     changed_in_range,
 ]
 PAID_CHANGE: list[Guard] = [*GOOD_CHANGE, nothing_is_packed, added_in_stock]
+WITHOUT: list[Action] = [wait_no_longer, take_off_unavailable, give_back_unavailable]
+WITHOUT_AND_SENT: list[Action] = [*WITHOUT, take_for_rest, stamp_sent_meanwhile]
 
 WORKING = [
     #          event                   from                  to                          only if                                               then
     Transition(Hold,                   "processing",         "on_hold",                  [],                                                   [note_reason]),
     Transition(Suspect,                "processing",         "fraud_hold",               [],                                                   [note_reason]),
     Transition(Clear,                  "fraud_hold",         "payment_due",              [lapsed],                                             [settle_attention, tell_to_pay]),
+    Transition(Clear,                  "fraud_hold",         "delivered",                [everything_arrived, some_are_delivered],             [settle_attention, stamp_sent_meanwhile]),
+    Transition(Clear,                  "fraud_hold",         "partially_delivered",      [everything_left, some_are_delivered],                [settle_attention, stamp_sent_meanwhile]),
+    Transition(Clear,                  "fraud_hold",         "fulfilled",                [everything_left],                                    [settle_attention, stamp_sent_meanwhile]),
+    Transition(Clear,                  "fraud_hold",         "partially_shipped",        [something_left],                                     [settle_attention]),
     Transition(Clear,                  "fraud_hold",         "processing",               [],                                                   [settle_attention]),
     Transition(ReviewOverdue,          "fraud_hold",         None,                       [],                                                   [alert_review]),
     Transition(Fail,                   "processing",         "failed",                   [nothing_is_packed],                                  [note_reason, alert_failure]),
@@ -72,8 +88,13 @@ WORKING = [
     Transition(Authorized,             "payment_due",        "processing",               [covers_total],                                       [record_payment]),
     Transition(Declined,               "payment_due",        None,                       [],                                                   [count_decline, tell_declined]),
     Transition(ExtraUnpaid,            "payment_due",        "on_hold",                  [],                                                   [note_extra_unpaid, alert_attention]),
-    Transition(ReportUnavailable,      "processing",         "customer_action_required", [are_there],                                          [note_unavailable, ask_about_unavailable]),
+    Transition(ReportUnavailable,      ["processing", "partially_shipped"], "customer_action_required", [are_there],                           [note_unavailable, ask_about_unavailable]),
     Transition(GoOnWithout,            "customer_action_required", "payment_due",        [something_stays, lapsed],                            [wait_no_longer, take_off_unavailable, tell_to_pay]),
-    Transition(GoOnWithout,            "customer_action_required", "processing",         [something_stays],                                    [wait_no_longer, take_off_unavailable, give_back_unavailable]),
+    Transition(GoOnWithout,            "customer_action_required", "delivered",          [something_stays, the_rest_arrived, some_are_delivered], WITHOUT_AND_SENT),
+    Transition(GoOnWithout,            "customer_action_required", "partially_delivered", [something_stays, the_rest_left, some_are_delivered], WITHOUT_AND_SENT),
+    Transition(GoOnWithout,            "customer_action_required", "fulfilled",          [something_stays, the_rest_left],                     WITHOUT_AND_SENT),
+    Transition(GoOnWithout,            "customer_action_required", "partially_shipped",  [something_stays, something_left],                    WITHOUT),
+    Transition(GoOnWithout,            "customer_action_required", "processing",         [something_stays],                                    WITHOUT),
+    Transition(CustomerSilent,         "customer_action_required", None,                 [something_left],                                     [note_silence, alert_attention]),
     Transition(CustomerSilent,         "customer_action_required", "cancelling",         [],                                                   [begin_to_undo]),
 ]  # fmt: skip
