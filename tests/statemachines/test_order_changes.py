@@ -1,5 +1,7 @@
 """Changing what is in an order: a draft, and one that is paid."""
 
+from datetime import timedelta
+
 import pytest
 
 from statemachines.letters import PaymentReminder
@@ -264,6 +266,17 @@ def test_what_is_not_paid_in_time_is_for_a_person_to_settle(store: Store):
         "on_hold",
         "40.00 EUR were not paid in time; resume, edit or cancel the order",
     )
+
+
+def test_who_changes_more_has_as_long_to_pay_as_the_mail_says(store: Store):
+    order = store.paid(MUG=2)
+    store.tell(order, add(POT=1), ANNA)
+    store.wait(days=6)
+
+    store.tell(order, add(MUG=1), ANNA)
+
+    until = store.letters(PaymentReminder)[-1].expires_at
+    assert (store.timers(order)["extra_unpaid"].due_at, until) == (until, store.now + timedelta(days=7))
 
 
 def test_what_is_declined_for_a_change_that_was_taken_back_is_not_missed(store: Store):

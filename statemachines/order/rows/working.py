@@ -81,7 +81,7 @@ WORKING = [
     Transition(Fail,                   "processing",         "failed",                   [nothing_is_packed],                                  [note_reason, alert_failure]),
     Transition(Edit,                   ["processing", "on_hold"], "payment_due",         [*PAID_CHANGE, costs_more],                           [change_lines, move_changed_stock, tell_to_pay_more]),
     Transition(Edit,                   ["processing", "on_hold"], None,                  PAID_CHANGE,                                          [change_lines, move_changed_stock, give_back_excess]),
-    Transition(Edit,                   "payment_due",        None,                       [*PAID_CHANGE, costs_more],                           [change_lines, move_changed_stock, tell_to_pay_more]),
+    Transition(Edit,                   "payment_due",        "payment_due",              [*PAID_CHANGE, costs_more],                           [change_lines, move_changed_stock, tell_to_pay_more]),
     Transition(Edit,                   "payment_due",        "processing",               PAID_CHANGE,                                          [change_lines, move_changed_stock, give_back_excess]),
     Transition(Pay,                    "payment_due",        None,                       [leaves_that_to_pay],                                 [pay]),
     Transition(Charged,                "payment_due",        "processing",               [covers_total],                                       [record_payment, give_back_overpaid]),
