@@ -62,6 +62,8 @@ class PaymentFailed(Template):
     reason: Name
     tries_left: Count
     """How often it may be tried again; 0 if the order is off."""
+    others: Amount = 0
+    """What other payments of the order took or hold ready, in minor units."""
 
 
 class PaymentActionRequired(Template):

@@ -75,7 +75,17 @@ def confirm_late(order: Order, lines: list[OrderLine]) -> Iterator[Command]:
 
 @asks(SEND_MAIL)
 def tell_declined(order: Order, event: Declined, policy: OrderPolicy) -> Iterator[Command]:
-    """Tell the customer that a payment was declined, and how often it may be tried again."""
+    """Tell the customer that a payment was declined, and may be tried again."""
+    yield from _tell_declined(order, event, tries_left=max(1, policy.payment_tries - order.payment_tries - 1))
+
+
+@asks(SEND_MAIL)
+def tell_declined_for_good(order: Order, event: Declined) -> Iterator[Command]:
+    """Tell the customer that a payment was declined, and that none is taken any more."""
+    yield from _tell_declined(order, event, tries_left=0)
+
+
+def _tell_declined(order: Order, event: Declined, tries_left: int) -> Iterator[Command]:
     if order.email:
         yield mail(
             order.email,
@@ -84,7 +94,8 @@ def tell_declined(order: Order, event: Declined, policy: OrderPolicy) -> Iterato
                 amount=event.asked,
                 currency=order.currency,
                 reason=event.reason,
-                tries_left=max(0, policy.payment_tries - order.payment_tries - 1),
+                tries_left=tries_left,
+                others=order.authorized + order.refundable,
             ),
         )
 
@@ -196,6 +207,15 @@ def alert_review(order: Order) -> Iterator[Command]:
 def alert_failure(order: Order, event: Fail) -> Iterator[Command]:
     """Ask somebody of the shop to look at an order that can't be fulfilled."""
     yield _alert(order, event.reason)
+
+
+@asks(POST_MESSAGE)
+def alert_paid_in_part(order: Order) -> Iterator[Command]:
+    """Ask somebody of the shop what to do about an order that failed although a part of it is paid."""
+    if covered := order.authorized + order.refundable:
+        yield _alert(
+            order, f"it failed, but {money(covered, order.currency)} are paid or held ready; retry or cancel it"
+        )
 
 
 @asks(POST_MESSAGE)

@@ -73,7 +73,12 @@ EXAMPLES: list[tuple[Template, str, list[str]]] = [
     (
         PaymentFailed(order="ord_1", amount=1900, currency="EUR", reason="insufficient funds", tries_left=0),
         "The payment for your order ord_1 failed",
-        ["The order is off"],
+        ["The order is off. Nothing was taken"],
+    ),
+    (
+        PaymentFailed(order="o", amount=1900, currency="EUR", reason="no funds", tries_left=0, others=1000),
+        "The payment for your order o failed",
+        ["The order is off. We see to the 10.00 EUR that you paid of it before."],
     ),
     (
         PaymentActionRequired(order="A-17", amount=1900, currency="EUR", url="https://bank.example/c?a=1&b=2"),

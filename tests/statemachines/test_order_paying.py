@@ -7,13 +7,13 @@ from pydantic import ValidationError
 
 from statemachines.declaration import Role
 from statemachines.letters import OrderCancelled, OrderConfirmed, PaymentFailed
-from statemachines.order import Cancel, Expire, OrderPolicy, Pay, Retry
+from statemachines.order import Cancel, Edit, Expire, OrderPolicy, Pay, Retry
 from statemachines.payment import news
 from statemachines.payment.events import Confirm
 from statemachines.payments import CHARGE, CustomerActionRequired
 from statemachines.values import MAX_AMOUNT
 from tests.statemachines.shop import ANNA, Seen
-from tests.statemachines.store import Store, pay
+from tests.statemachines.store import Store, asked, pay
 
 
 def thrice_declined(store: Store, **pieces: int) -> Seen:
@@ -152,6 +152,34 @@ def test_a_thrice_declined_order_fails_and_gives_its_pieces_back(store: Store):
 
     assert (order.state, order.payment_tries, order.stock_held) == ("failed", 3, "nothing")
     assert store.stock().available == 10
+
+
+def test_the_shop_sees_to_what_was_paid_of_an_order_that_is_declined_too_often(store: Store):
+    order = store.pending(MUG=2)
+    store.tell(order, pay(1000), ANNA)
+    store.charged(order)
+
+    for _ in range(3):
+        store.tell(order, pay(), ANNA)
+        store.declined(order)
+
+    assert order.state == "failed"
+    assert store.chat == [
+        f"Order {order.id} needs attention: it failed, but 10.00 EUR are paid or held ready; retry or cancel it"
+    ]
+    assert [(letter.tries_left, letter.others) for letter in store.letters(PaymentFailed)][-1] == (0, 1000)
+
+
+def test_nobody_is_told_that_a_paid_order_is_off_because_an_extra_payment_is_declined_again_and_again(store: Store):
+    order = store.paid(MUG=1)
+    store.tell(order, Edit(add=asked(POT=1)), ANNA)
+
+    for _ in range(3):
+        store.tell(order, pay(), ANNA)
+        store.declined(order)
+
+    assert order.state == "payment_due"
+    assert [letter.tries_left for letter in store.letters(PaymentFailed)] == [2, 1, 1]
 
 
 def test_the_shop_chooses_how_often_a_payment_may_be_declined():

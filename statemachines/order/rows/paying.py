@@ -5,12 +5,14 @@ from statemachines.order.compensation import begin_to_undo, something_to_undo
 from statemachines.order.events import Cancel, Expire, Pay, Retry
 from statemachines.order.holding import note_review, settle_attention
 from statemachines.order.notices import (
+    alert_paid_in_part,
     alert_review,
     alert_wrong_payment,
     confirm,
     confirm_late,
     tell_cancelled,
     tell_declined,
+    tell_declined_for_good,
     tell_expired,
 )
 from statemachines.order.paying import (
@@ -78,8 +80,9 @@ PAYING = [
     Transition(Authorized,             "pending",            None,                       [],                                                   [record_payment]),
     Transition(Declined,               "paying",             None,                       [another_payment_is_open],                            [count_decline, tell_declined]),
     Transition(Declined,               "paying",             "pending",                  [tries_left],                                         [count_decline, tell_declined]),
-    Transition(Declined,               "paying",             "failed",                   [],                                                   [count_decline, give_back_stock, tell_declined]),
-    Transition(Declined,               ["pending", "failed"], None,                      [],                                                   [count_decline, tell_declined]),
+    Transition(Declined,               "paying",             "failed",                   [],                                                   [count_decline, give_back_stock, tell_declined_for_good, alert_paid_in_part]),
+    Transition(Declined,               "pending",            None,                       [],                                                   [count_decline, tell_declined]),
+    Transition(Declined,               "failed",             None,                       [],                                                   [count_decline, tell_declined_for_good]),
     Transition(PaymentStuck,           "paying",             "failed",                   [],                                                   [note_stuck]),
     # -- failed
     Transition(Charged,                "failed",             "fraud_hold",               [*COVERED, still_holds_stock, is_to_be_reviewed],     [*PAID, note_review, alert_review]),
