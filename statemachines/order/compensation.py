@@ -95,10 +95,10 @@ def recall_parcels(shipments: list[Shipment]) -> Iterator[Command]:
             yield Send("shipment", shipment.id, Recall(reason=CALLED_OFF))
 
 
-def put_back_taken(
+def put_back_pieces(
     order: Order, lines: list[OrderLine], reservations: list[Reservation], backorders: list[Backorder]
 ) -> Iterator[Command]:
-    """Put the pieces back on the shelf."""
+    """Put taken pieces back on the shelf, or promise reserved ones to others again."""
     yield from give_back_stock(order, lines, reservations, backorders)
     yield from _on(order.model_copy(update={"stock_held": "nothing"}))
 
@@ -112,14 +112,6 @@ def give_money_back(order: Order, actor: Actor, payments: list[Payment], refunds
     yield from owe_refunds(refunds)
     yield from try_refunds_again(refunds)
     yield from give_back(order, payments, order.refundable, actor.id, reason=CALLED_OFF)
-
-
-def put_back_reserved(
-    order: Order, lines: list[OrderLine], reservations: list[Reservation], backorders: list[Backorder]
-) -> Iterator[Command]:
-    """Promise the pieces to others again."""
-    yield from give_back_stock(order, lines, reservations, backorders)
-    yield from _on(order.model_copy(update={"stock_held": "nothing"}))
 
 
 def finish() -> Iterator[Command]:

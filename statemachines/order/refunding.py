@@ -126,8 +126,7 @@ def give_back_late(order: Order, event: Charged | DisputeClosed, payments: list[
 
 def try_refunds_again(refunds: list[Refund]) -> Iterator[Command]:
     """Ask once more for what the gateway refused to give back."""
-    failed = [refund for refund in refunds if refund.state == "failed" and not refund.unanswered]
-    yield from (Send("refund", refund.id, Retry()) for refund in failed)
+    yield from (Send("refund", refund.id, Retry()) for refund in refunds if _may_be_tried_again(refund))
     yield Set(attention=None)
 
 

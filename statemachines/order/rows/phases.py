@@ -10,4 +10,3 @@ UNPAID = ["awaiting_approval", "pending", "paying", "failed"]
 CALLED_OFF = ["cancelling", "cancellation_failed"]
 LATER = [*IN_WORK, *OUT, *ARRIVED]
 """Everything from payment on that was not called off."""
-OPEN_RETURN = ["delivered", "completed", "returned"]

@@ -4,14 +4,8 @@ from statemachines.declaration import Action, Guard, Transition
 from statemachines.order.basket import (
     are_there,
     change_lines,
-    changed_in_range,
-    changes_something,
     costs_more,
-    leaves_something,
     note_unavailable,
-    one_currency,
-    removes_what_is_there,
-    sells_all,
     something_stays,
     take_off_unavailable,
 )
@@ -41,6 +35,7 @@ from statemachines.order.notices import (
 )
 from statemachines.order.paying import count_decline, covers_total, lapsed, leaves_that_to_pay, pay, record_payment
 from statemachines.order.refunding import give_back_excess, give_back_overpaid, give_back_unavailable
+from statemachines.order.rows.buying import GOOD_CHANGE
 from statemachines.order.shipping import (
     everything_arrived,
     everything_left,
@@ -55,14 +50,6 @@ from statemachines.order.shipping import (
 from statemachines.order.stocking import added_in_stock, move_changed_stock, wait_no_longer
 from statemachines.payment.news import Authorized, Charged, Declined
 
-GOOD_CHANGE: list[Guard] = [
-    changes_something,
-    sells_all,
-    one_currency,
-    removes_what_is_there,
-    leaves_something,
-    changed_in_range,
-]
 PAID_CHANGE: list[Guard] = [*GOOD_CHANGE, nothing_is_packed, added_in_stock]
 WITHOUT: list[Action] = [wait_no_longer, take_off_unavailable, give_back_unavailable]
 WITHOUT_AND_SENT: list[Action] = [*WITHOUT, take_for_rest, stamp_sent_meanwhile]
