@@ -27,6 +27,7 @@ from persistence.tables import hydrate
 from statemachines.decision import explain
 from statemachines.declaration import Event
 from statemachines.machine import Machine
+from statemachines.registry import MACHINES
 from statemachines.values import money
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def list_orders(
 
 @app.command()
 def show(order: OrderId, *, as_json: AsJson = False) -> None:
-    """Show an order: its columns and lines, its history, what it waits for, and what could happen to it now."""
+    """Show an order: its columns and lines, what belongs to it, its history, what it waits for, what could happen."""
     machine = machine_named("order")
 
     async def read(service: "Service") -> dict[str, Any]:
@@ -108,6 +109,7 @@ def _read(connection: "Connection", machine: Machine, order: str) -> dict[str, A
     return {
         "order": values,
         **queries.get_details(connection, machine, order),
+        "children": queries.children_of(connection, queries.child_machines(MACHINES, machine), order),
         "history": list(queries.list_history(connection, machine, order, queries.PAGE_LIMIT, None).rows),
         "timers": queries.timers_of(connection, machine, order),
         "effects": queries.effects_of(connection, machine, order),
@@ -122,6 +124,7 @@ def _print(shown: dict[str, Any]) -> None:
         if name not in ("id", "state", "version") and value not in (None, "", 0, False):
             say(f"  {name}: {value}")
     _print_table("lines", shown["lines"], ["number", "sku", "quantity", "unit_price", "returned"])
+    _print_table("belongs to it", shown["children"], ["machine", "id", "state", "state_since"])
     _print_table("history", shown["history"], ["version", "at", "event", "source", "target", "actor", "reason"])
     _print_table("will happen by itself", shown["timers"], ["due_at", "event"])
     _print_table("asked of the outside world", shown["effects"], ["name", "status", "attempts", "due_at", "error"])

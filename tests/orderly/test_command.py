@@ -77,9 +77,11 @@ def test_an_order_is_sent_an_event_and_shown(command: Command, order: str) -> No
     assert [entry["event"] for entry in shown["history"]] == ["create", "submit"]
     assert [timer["event"] for timer in shown["timers"]] == ["expire"]
     assert {each["event"]: each["allowed"] for each in shown["events"]}["pay"] is True
+    (reservation,) = shown["children"]
+    assert (reservation["machine"], reservation["state"]) == ("reservation", "held")
 
     text = command("orders", "show", order).output
-    for word in ("pending", "25.00 EUR", "MUG-BLUE", "submit", "customer:ann", "expire", "pay"):
+    for word in ("pending", "25.00 EUR", "MUG-BLUE", "submit", "customer:ann", "expire", "pay", reservation["id"]):
         assert word in text
 
 
