@@ -27,7 +27,7 @@ from statemachines.refund.model import Refund
 from statemachines.reservation.model import Reservation
 from statemachines.shipment.events import Recall
 from statemachines.shipment.model import Shipment
-from statemachines.shipment.news import RecallRefused, ShipmentDelivered
+from statemachines.shipment.news import RecallRefused, ShipmentDelivered, ShipmentLost
 from statemachines.stock import Backorder
 
 CALLED_OFF = "the order was called off"
@@ -125,9 +125,18 @@ def resume(lines: list[OrderLine]) -> Iterator[Command]:
     yield from (Change(line, {"unavailable": 0}) for line in lines if line.unavailable)
 
 
-def note_arrival(event: ShipmentDelivered) -> Iterator[Command]:
+def note_end(event: ShipmentDelivered | ShipmentLost) -> Iterator[Command]:
     """Say that a parcel could not be called back in time."""
-    yield Set(attention=f"shipment '{event.shipment}' arrived; resume the order, or retry to give the money back")
+    what = "arrived" if isinstance(event, ShipmentDelivered) else "is lost"
+    yield Set(attention=f"shipment '{event.shipment}' {what}; resume the order, or retry to give the money back")
+
+
+def note_late_arrival(event: ShipmentDelivered) -> Iterator[Command]:
+    """Say that the customer has a parcel of which everything was given back."""
+    text = (
+        f"shipment '{event.shipment}' arrived after the order was called off; ask the customer for it, or for its price"
+    )
+    yield Set(attention=text)
 
 
 def note_refused_recall(event: RecallRefused) -> Iterator[Command]:

@@ -120,17 +120,27 @@ def count_delivered(order: Order, event: ShipmentDelivered, lines: list[OrderLin
 
 
 def count_lost(order: Order, event: ShipmentLost, lines: list[OrderLine]) -> Iterator[Command]:
-    """Note which pieces are lost, for a person to refund or replace."""
+    """Note which pieces are lost."""
     yield from _count(lines, event.lines, lost=1)
     yield from _count_parcel(order, event)
+
+
+def note_loss(event: ShipmentLost) -> Iterator[Command]:
+    """Say what a person should do about a lost parcel."""
     yield Set(attention=f"shipment '{event.shipment}' is lost: refund its pieces")
 
 
 def count_back(order: Order, event: ShipmentReturned, lines: list[OrderLine]) -> Iterator[Command]:
-    """Note which pieces came back without having arrived; they wait to be sent again."""
+    """Note which pieces came back without having arrived; they wait to be packed again."""
     yield from _count(lines, event.lines, packed=-1, shipped=-1, lost=-1 if event.was_lost else 0)
     yield from _count_parcel(order, event)
-    yield Set(attention=f"shipment '{event.shipment}' came back: send it again or cancel the order")
+
+
+def note_return(order: Order, event: ShipmentReturned) -> Iterator[Command]:
+    """Say what a person should do about a parcel that came back; of an order that is over nothing is sent any more."""
+    over = order.state in ("completed", "returned")
+    what = "refund its pieces" if over else "send it again or cancel the order"
+    yield Set(attention=f"shipment '{event.shipment}' came back: {what}")
 
 
 def count_unsent(order: Order, event: Unsent, lines: list[OrderLine]) -> Iterator[Command]:

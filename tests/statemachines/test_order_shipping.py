@@ -222,6 +222,14 @@ def test_a_parcel_that_comes_back_waits_to_be_sent_again(store: Store):
     assert order.attention == f"shipment '{parcel.id}' came back: send it again or cancel the order"
 
 
+def test_a_parcel_of_a_completed_order_that_comes_back_is_not_sent_again(store: Store):
+    order = store.completed(MUG=2)
+
+    store.tell(store.last("shipment"), SendBack())
+
+    assert order.attention == f"shipment '{store.last('shipment').id}' came back: refund its pieces"
+
+
 def test_with_one_of_two_parcels_back_the_order_is_partially_shipped(store: Store):
     order = store.paid(MUG=2, POT=1)
     first, second = store.in_two_parcels(order)

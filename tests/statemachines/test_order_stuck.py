@@ -144,7 +144,7 @@ def test_what_turns_up_after_all_goes_back_on_the_shelf(store: Store):
 
     store.tell(store.last("shipment"), SendBack())
 
-    assert (order.state, store.shelf()) == ("cancelled", (10, 0))
+    assert (order.state, order.attention, store.shelf()) == ("cancelled", None, (10, 0))
 
 
 def test_one_of_two_parcels_that_can_not_be_called_back_holds_the_money(store: Store):
@@ -305,7 +305,7 @@ def test_a_parcel_that_is_called_off_by_hand_lets_the_cancellation_go_on(store: 
     assert (order.state, order.undoing) == ("cancelling", "undo_payment")
     store.refunded(order)
 
-    assert (order.state, store.shelf()) == ("cancelled", (10, 0))
+    assert (order.state, order.attention, store.shelf()) == ("cancelled", None, (10, 0))
 
 
 def test_a_refusal_that_comes_after_the_order_went_on_changes_nothing(store: Store):
@@ -320,7 +320,7 @@ def test_a_refusal_that_comes_after_the_order_went_on_changes_nothing(store: Sto
     assert (order.state, order.parcels) == before == ("fulfilled", 1)
 
 
-def test_a_lost_parcel_that_arrives_after_the_order_was_called_off_is_noted(store: Store):
+def test_a_lost_parcel_that_arrives_after_the_order_was_called_off_is_for_a_person_to_settle(store: Store):
     order = store.on_the_way(store.paid(MUG=2))
     store.tell(order, Cancel())
     store.tell(store.last("shipment"), Lose())
@@ -330,6 +330,20 @@ def test_a_lost_parcel_that_arrives_after_the_order_was_called_off_is_noted(stor
     store.tell(store.last("shipment"), Deliver())
 
     assert (order.state, store.counted(order, "delivered"), store.counted(order, "lost")) == ("cancelled", [2], [0])
+    assert order.attention == (
+        f"shipment '{store.last('shipment').id}' arrived after the order was called off; "
+        "ask the customer for it, or for its price"
+    )
+    assert store.chat[-1] == f"Order {order.id} needs attention: shipment delivered"
+
+
+def test_a_person_is_told_that_a_parcel_that_can_not_be_called_back_is_lost(store: Store):
+    order = not_called_back(store)
+
+    store.tell(store.last("shipment"), Lose())
+
+    lost = f"shipment '{store.last('shipment').id}' is lost"
+    assert order.attention == f"{lost}; resume the order, or retry to give the money back"
 
 
 # -- it takes too long
