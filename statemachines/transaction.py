@@ -118,12 +118,14 @@ class Asked:
 class Kept:
     """A row that a world holds. It is never changed, so that several worlds may hold it."""
 
-    __slots__ = ("number", "row")
+    __slots__ = ("number", "numbered_by", "row")
 
     def __init__(self, row: SQLModel) -> None:
         self.row = row
-        self.number: int | None = None
+        self.number = 0
         """What it is known by where worlds are compared."""
+        self.numbered_by: object = None
+        """Whose number that is; others number it anew."""
 
 
 @dataclass(slots=True)

@@ -197,12 +197,13 @@ class World:
         """Return what is the same in two worlds in which the same can happen: rows, timers and calls awaited.
 
         Args:
-            number: returns the same number for what shall count as the same; asked once about each row.
+            number: returns the same number for what shall count as the same; asked once about each row as long as
+                nobody else is.
         """
         rows = []
         for kept in (kept for of_kind in self._held.rows.values() for kept in of_kind.values()):
-            if kept.number is None:
-                kept.number = number(kept.row)
+            if kept.numbered_by is not number:
+                kept.number, kept.numbered_by = number(kept.row), number
             rows.append(kept.number)
         calls = [
             number((asked.machine, asked.id, asked.call.effect.name, asked.call.arguments, asked.answer))

@@ -7,6 +7,7 @@ import pytest
 from statemachines.commands import Command, Set
 from statemachines.declaration import Actor, Role, Transition
 from statemachines.exploration import Exploration, Invariant, Move, TooMuch, Violated, explore
+from statemachines.likeness import Numbers
 from statemachines.machine import Machine
 from statemachines.registry import Registry
 from statemachines.world import World
@@ -66,6 +67,15 @@ def test_a_state_is_reached_once_by_whichever_way() -> None:
     # dark, waiting, lit, lit after one, two and three reminders, dark again, broken, and that with a call still open
     assert seen.reached == {"switch": {"ready"}, "lamp": {"dark", "waiting", "lit", "broken"}}
     assert (seen.states, seen.idle) == (9, ())
+
+
+def test_a_world_that_was_explored_before_is_explored_as_if_it_was_not() -> None:
+    world = hung(lamps=2)
+    assert explored(world) == explored(world) == explored(hung(lamps=2))
+    seen, anew = Numbers(()), Numbers(())
+    anew("something else")
+    assert world.shape(seen) == hung(lamps=2).shape(Numbers(()))
+    assert world.shape(anew) == hung(lamps=2).shape(anew)
 
 
 def test_two_that_have_nothing_to_do_with_each_other_are_seen_in_every_combination() -> None:
