@@ -61,9 +61,7 @@ def returns_the_rest(event: Return, lines: list[OrderLine]) -> str | None:
 
 
 def settles_the_rest(event: ReturnSettled, lines: list[OrderLine]) -> str | None:
-    """Hold if nothing stays with the customer, and nothing is sent instead."""
-    if event.wish == "exchange":
-        return "other pieces are sent instead"
+    """Hold if nothing stays with the customer."""
     left = sum(line.kept - line.lost for line in lines) - sum(each.accepted + each.damaged for each in event.lines)
     return None if left == 0 else f"{left} pieces stay with the customer"
 

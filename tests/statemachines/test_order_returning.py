@@ -313,6 +313,15 @@ def test_what_is_not_there_is_refunded_instead(store: Store):
     assert (order.refunding, order.parcels, case.state) == (4000, 0, "refunding")
 
 
+def test_an_order_of_which_everything_came_back_and_nothing_is_sent_instead_is_returned(store: Store):
+    order = store.delivered(POT=5)
+    case = opened(store, order, RequestReturn(wish="exchange"))
+
+    store.tell(case, found(1, damaged=5))
+
+    assert (order.state, order.refunding, case.state) == ("returned", 20000, "refunding")
+
+
 def test_what_was_exchanged_may_be_returned(store: Store):
     order = exchanged(store, MUG=2)
     store.dispatch(store.last("shipment"))
