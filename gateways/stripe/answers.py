@@ -103,10 +103,18 @@ class Listed(BaseModel, Generic[M]):
     """What Stripe lists or finds, the newest first."""
 
     data: list[M]
+    has_more: bool = False
 
     def made_for(self, effect: str) -> M | None:
-        """Return what was made for an effect, if there is any."""
-        return next((each for each in self.data if each.effect == effect), None)
+        """Return what was made for an effect, if there is any.
+
+        Raises:
+            NoAnswer: it is not among those shown, and there are more.
+        """
+        made = next((each for each in self.data if each.effect == effect), None)
+        if made is None and self.has_more:
+            raise NoAnswer("what an earlier attempt did can't be looked up: there are too many to see them all")
+        return made
 
 
 class Intent(Made):

@@ -125,9 +125,10 @@ class StripeDouble(Peer):
                 intent |= {"status": "canceled", "amount_capturable": 0}
                 return self._shown(intent)
             case "GET", ["refunds"]:
-                payment = dict(parse_qsl(asked.path.partition("?")[2]))["payment_intent"]
-                made = [each for each in reversed(self.refunds) if each["payment_intent"] == payment]
-                return self._shown({"object": "list", "data": made})
+                query = dict(parse_qsl(asked.path.partition("?")[2]))
+                made = [each for each in reversed(self.refunds) if each["payment_intent"] == query["payment_intent"]]
+                most = min(int(query.get("limit", 10)), 100)
+                return self._shown({"object": "list", "data": made[:most], "has_more": len(made) > most})
             case "POST", ["refunds"]:
                 return self._shown(self._refund(form))
         raise Refusal(404, message=f"Unrecognized request URL ({asked.method}: {asked.path}).")

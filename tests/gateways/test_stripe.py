@@ -416,6 +416,16 @@ async def test_does_not_refund_again_what_it_was_asked_for_long_ago(shop: Shop) 
     assert isinstance(await shop.ask(REFUND, "eff_3", payment=taken), Refused)
 
 
+async def test_does_not_refund_again_where_it_does_not_see_all_refunds(shop: Shop) -> None:
+    taken = await shop.payment(CHARGE)
+    for number in range(101):
+        await shop.ask(REFUND, f"eff_of_{number}", payment=taken, amount=1)
+    with pytest.raises(NoAnswer, match="too many"):
+        await shop.ask_a_day_later(REFUND, "eff_of_0", payment=taken, amount=1)
+    assert len(shop.stripe.given_back) == 101
+    assert isinstance(await shop.ask_a_day_later(REFUND, "eff_of_100", payment=taken, amount=1), Done)
+
+
 async def test_says_why_a_refund_failed(shop: Shop) -> None:
     taken = await shop.payment(CHARGE)
     failed = {"id": "re_1", "status": "failed", "failure_reason": "expired_or_canceled_card"}
