@@ -17,6 +17,7 @@ from statemachines.order import (
 from statemachines.pieces import Pieces
 from statemachines.product import OpenLocation
 from statemachines.reservation import Reservation
+from statemachines.shipment.events import Arrived, Dispatch, Lose
 from statemachines.shipment.events import Cancel as CancelParcel
 from statemachines.shipment.model import ShipmentLine
 from statemachines.stock import Receive
@@ -194,3 +195,18 @@ def test_what_a_parcel_waits_for_is_not_given_up_with_what_is_broken(store: Stor
     store.tell(order, GoOnWithout(), ANNA)
 
     assert (kept(store, order).missing, waiting.state) == (2, "backordered")
+
+
+def test_goods_come_in_though_an_order_was_called_off_whose_awaited_pieces_were_sent_and_lost(store: Store) -> None:
+    order = store.paid(MUG=40)
+    store.tell(order, Ship())
+    awaited = store.last("shipment")
+    for event in (Arrived(), Dispatch(), Lose()):
+        store.tell(awaited, event)
+    store.tell(order, Cancel(), MERCHANT)
+    store.refunded(order)
+    assert (order.state, store.stock("MUG").waiting) == ("cancelled", 12)
+
+    receive(store, "MUG", 26)
+
+    assert (store.stock("MUG").waiting, store.shelf("MUG")) == (0, (14, 0))

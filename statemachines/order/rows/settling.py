@@ -96,6 +96,6 @@ SETTLING = [
     # -- pieces that are kept or waited for
     Transition(Backordered,            [*UNPAID, *LATER],    None),
     Transition(BackorderFilled,        [*UNPAID, *LATER, *CALLED_OFF], None,             [nothing_is_awaited],                                 [call_in]),
-    Transition(BackorderFilled,        [*UNPAID, *LATER, *CALLED_OFF], None),
+    Transition(BackorderFilled,        [*UNPAID, *LATER, *CALLED_OFF, "cancelled"], None),
     Transition(ReservationExpired,     [*UNPAID, *CALLED_OFF], None,                     [],                                                   [note_expired_reservation]),
 ]  # fmt: skip
