@@ -4,6 +4,7 @@ The framework could make one too, but its schemas of pydantic models lose what t
 fields, refused extra fields, descriptions. Here pydantic itself describes the models, and the routes the rest.
 """
 
+import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from types import NoneType
 from typing import Any, cast, get_args
@@ -81,7 +82,7 @@ def _operations(application: Litestar) -> Iterator[tuple[str, HTTPRouteHandler]]
 
 
 def _doc(documented: type) -> str:
-    return (documented.__doc__ or "").strip()
+    return inspect.getdoc(documented) or ""
 
 
 # -- the models, as pydantic describes them ------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The routes about the service itself: machines, keys, health, metrics."""
 
+import inspect
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -155,7 +156,7 @@ def _summary(machine: Machine) -> MachineSummary:
         collection=f"/{machine.plural}",
         states=list(machine.states),
         events=list(machine.events),
-        description=(machine.entity.__doc__ or "").strip(),
+        description=inspect.getdoc(machine.entity) or "",
     )
 
 

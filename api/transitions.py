@@ -1,5 +1,6 @@
 """The routes that raise events, made from the declarations: one `POST /orders/{id}/pay` for each event and machine."""
 
+import inspect
 import re
 import time
 from typing import Annotated, Any
@@ -89,7 +90,7 @@ def _route(context: Context, machine: Machine, event: type[Event]) -> HTTPRouteH
 def _describe(machine: Machine, event: type[Event]) -> str:
     """Say in words what the declaration says of an event: who, from where to where, and what refuses it."""
     roles = ", ".join(role for role in Role if role in event.raised_by)
-    lines = [(event.__doc__ or "").strip(), "", f"Raised by: {roles}.", ""]
+    lines = [inspect.getdoc(event) or "", "", f"Raised by: {roles}.", ""]
     for row in machine.transitions:
         if row.event is event:
             sources = ", ".join("nothing" if source == NEW else f"`{source}`" for source in row.sources)

@@ -91,6 +91,12 @@ async def test_an_operation_names_its_states_its_roles_and_what_refuses_it(
                 assert all(str(role) in text for role in row.event.raised_by)
 
 
+async def test_no_text_is_shown_as_code_because_it_is_indented(document: dict[str, Any]) -> None:
+    texts = [operation["description"] for _, _, operation in operations(document)]
+    texts += [tag.get("description", "") for tag in document["tags"]]
+    assert [text for text in texts if "\n    " in text] == []
+
+
 async def test_a_body_refuses_what_it_does_not_know_and_its_example_is_accepted(
     shop: Shop, document: dict[str, Any]
 ) -> None:
