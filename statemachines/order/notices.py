@@ -133,33 +133,32 @@ def tell_to_pay_more(
 @asks(SEND_MAIL)
 def tell_cancelled(order: Order, event: Cancel) -> Iterator[Command]:
     """Tell the customer that the order is off, and what is given back."""
-    if order.email:
-        refund = order.paid - order.refunded - order.charged_back
-        yield mail(
-            order.email,
-            OrderCancelled(order=order.called, reason=event.reason, refund=refund, currency=order.currency),
-        )
+    yield from _tell_off(order, event.reason)
 
 
 @asks(SEND_MAIL)
 def tell_expired(order: Order) -> Iterator[Command]:
     """Tell the customer that the order was not paid in time."""
-    if order.email:
-        reason = "It was not paid in time."
-        yield mail(
-            order.email,
-            OrderCancelled(order=order.called, reason=reason, refund=order.paid, currency=order.currency),
-        )
+    yield from _tell_off(order, "It was not paid in time.")
+
+
+@asks(SEND_MAIL)
+def tell_unanswered(order: Order) -> Iterator[Command]:
+    """Tell the customer that the order is off because they did not say whether to go on."""
+    yield from _tell_off(order, "We did not hear from you whether to go on without what we can't deliver.")
 
 
 @asks(SEND_MAIL)
 def tell_rejected(order: Order, event: Rejected) -> Iterator[Command]:
     """Tell the customer that the order was not approved."""
+    yield from _tell_off(order, event.reason)
+
+
+def _tell_off(order: Order, reason: str | None) -> Iterator[Command]:
     if order.email:
-        yield mail(
-            order.email,
-            OrderCancelled(order=order.called, reason=event.reason, refund=0, currency=order.currency),
-        )
+        refund = order.paid - order.refunded - order.charged_back
+        message = OrderCancelled(order=order.called, reason=reason, refund=refund, currency=order.currency)
+        yield mail(order.email, message)
 
 
 @asks(SEND_MAIL)

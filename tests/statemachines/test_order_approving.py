@@ -93,6 +93,14 @@ def test_nobody_decides_on_an_order_that_was_called_off(strict: Store):
     assert (order.state, strict.shelf(), strict.last("approval").state) == ("cancelled", (10, 0), "withdrawn")
 
 
+def test_a_customer_is_told_that_the_shop_called_an_order_off_before_it_was_approved(strict: Store):
+    order = strict.pending(MUG=2)
+
+    strict.tell(order, Cancel(reason="no longer made"))
+
+    assert [letter.reason for letter in strict.letters(OrderCancelled)] == ["no longer made"]
+
+
 def test_an_order_that_waits_is_neither_paid_nor_changed(strict: Store):
     order = waiting(strict)
 

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from statemachines.declaration import Role
-from statemachines.letters import ItemsUnavailable, OrderConfirmed, PaymentReminder
+from statemachines.letters import ItemsUnavailable, OrderCancelled, OrderConfirmed, PaymentReminder
 from statemachines.order import (
     Clear,
     Fail,
@@ -301,6 +301,9 @@ def test_an_order_of_a_customer_who_is_silent_is_called_off(store: Store):
     store.refunded(order)
 
     assert (order.state, order.refunded) == ("cancelled", 2500)
+    (letter,) = store.letters(OrderCancelled)
+    assert letter.reason == "We did not hear from you whether to go on without what we can't deliver."
+    assert letter.refund == 2500
 
 
 def test_pieces_that_are_not_there_are_not_put_on_the_shelf_when_the_order_is_called_off(store: Store):

@@ -30,7 +30,13 @@ from statemachines.order.basket import (
 )
 from statemachines.order.events import Abandon, Cancel, Create, Edit, RemindOfBasket, RemindOfBasketAgain, Submit
 from statemachines.order.holding import has_lines
-from statemachines.order.notices import remind_of_basket, remind_of_basket_again, tell_rejected, tell_to_pay
+from statemachines.order.notices import (
+    remind_of_basket,
+    remind_of_basket_again,
+    tell_cancelled,
+    tell_rejected,
+    tell_to_pay,
+)
 from statemachines.order.stocking import give_back_stock, in_stock, reserve_stock
 
 KNOWN_TO_SELL: list[Guard] = [
@@ -66,5 +72,5 @@ BUYING = [
     Transition(ApprovalOpened,         "awaiting_approval",  None,                       [],                                                   [note_approval]),
     Transition(Approved,               "awaiting_approval",  "pending",                  [is_what_was_approved],                               [tell_to_pay]),
     Transition(Rejected,               "awaiting_approval",  "cancelled",                [],                                                   [note_rejection, give_back_stock, tell_rejected]),
-    Transition(Cancel,                 "awaiting_approval",  "cancelled",                [],                                                   [ask_no_longer, give_back_stock]),
+    Transition(Cancel,                 "awaiting_approval",  "cancelled",                [],                                                   [ask_no_longer, give_back_stock, tell_cancelled]),
 ]  # fmt: skip

@@ -32,6 +32,7 @@ from statemachines.order.notices import (
     tell_declined,
     tell_to_pay,
     tell_to_pay_more,
+    tell_unanswered,
 )
 from statemachines.order.paying import count_decline, covers_total, lapsed, leaves_that_to_pay, pay, record_payment
 from statemachines.order.refunding import give_back_excess, give_back_overpaid, give_back_unavailable
@@ -83,5 +84,5 @@ WORKING = [
     Transition(GoOnWithout,            "customer_action_required", "partially_shipped",  [something_stays, something_left],                    WITHOUT),
     Transition(GoOnWithout,            "customer_action_required", "processing",         [something_stays],                                    WITHOUT),
     Transition(CustomerSilent,         "customer_action_required", None,                 [something_left],                                     [note_silence, alert_attention]),
-    Transition(CustomerSilent,         "customer_action_required", "cancelling",         [],                                                   [begin_to_undo]),
+    Transition(CustomerSilent,         "customer_action_required", "cancelling",         [],                                                   [begin_to_undo, tell_unanswered]),
 ]  # fmt: skip
