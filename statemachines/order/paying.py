@@ -21,6 +21,9 @@ from statemachines.payment.news import (
 )
 from statemachines.values import money
 
+CONFIRM = "the customer has to confirm the payment with the bank"
+STUCK = "a payment is stuck:"
+
 # -- only if ------------------------------------------------------------------------------------------------------
 
 
@@ -128,12 +131,19 @@ def pay(order: Order, event: Pay, policy: OrderPolicy) -> Iterator[Command]:
 
 def ask_customer(event: CustomerActionRequired) -> Iterator[Command]:
     """Say where the customer has to confirm the payment."""
-    yield Set(payment_url=event.url, attention="the customer has to confirm the payment with the bank")
+    yield Set(payment_url=event.url, attention=CONFIRM)
 
 
 def record_payment(order: Order, event: Charged | Authorized) -> Iterator[Command]:
     """Note what was taken or is held ready."""
     yield Set(**moves(order, event), payment_url=None, attention=None)
+
+
+def record_answer(order: Order, event: Charged | Authorized | Declined) -> Iterator[Command]:
+    """Note what was taken, is held ready or won't come; whatever else a person should look at stays."""
+    yield Set(**moves(order, event), payment_url=None)
+    if (order.attention or "").startswith((CONFIRM, STUCK)):
+        yield Set(attention=None)
 
 
 def stamp_paid(now: datetime) -> Iterator[Command]:
@@ -169,7 +179,7 @@ def count_decline(order: Order, event: Declined) -> Iterator[Command]:
 
 def note_stuck(event: PaymentStuck) -> Iterator[Command]:
     """Say that a person should ask the gateway."""
-    yield Set(attention=event.reason)
+    yield Set(attention=f"{STUCK} {event.reason}")
 
 
 def note_lapse(order: Order, event: Released) -> Iterator[Command]:

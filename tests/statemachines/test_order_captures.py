@@ -4,7 +4,7 @@ from statemachines.order import Edit, Fulfill, Pay, Ship
 from statemachines.payment.events import Void
 from statemachines.payments import CAPTURE, VOID
 from statemachines.pieces import Pieces
-from statemachines.shipment.events import SendBack
+from statemachines.shipment.events import Lose, SendBack
 from tests.statemachines.shop import ANNA
 from tests.statemachines.store import Store, ship
 
@@ -146,7 +146,12 @@ def test_a_capture_that_is_refused_is_for_a_person_to_settle(store: Store):
 
     store.capture_refused(order)
 
-    assert (order.state, order.paid, order.authorized, order.attention) == ("fulfilled", 0, 2500, "expired")
+    assert (order.state, order.paid, order.authorized, order.attention) == (
+        "fulfilled",
+        0,
+        2500,
+        "a payment is stuck: expired",
+    )
     assert store.chat[-1].endswith("the gateway won't take what it holds: expired")
 
 
@@ -165,3 +170,18 @@ def test_a_parcel_that_is_sent_again_is_not_paid_again(store: Store):
     store.tell(order, Fulfill())
 
     assert (order.state, order.paid, len(store.asked_of(CAPTURE))) == ("fulfilled", 2500, 1)
+
+
+def test_what_a_person_should_look_at_stays_when_other_money_is_taken(store: Store):
+    order = store.held(MUG=2, POT=1)
+    first, second = store.in_two_parcels(order)
+    store.dispatch(first)
+    store.captured(order)
+    store.tell(first, Lose())
+    lost = order.attention
+
+    store.dispatch(second)
+    store.captured(order)
+
+    assert (order.paid, order.attention) == (6500, lost)
+    assert "is lost" in lost

@@ -20,7 +20,7 @@ def silent(store: Store, **pieces: int) -> Seen:
 def test_an_unanswered_charge_is_shown_to_a_person_after_a_day(store: Store):
     order = silent(store, MUG=2)
 
-    assert (order.state, order.attention) == ("failed", "no answer from the payment gateway")
+    assert (order.state, order.attention) == ("failed", "a payment is stuck: no answer from the payment gateway")
     assert (order.asked, order.stock_held) == (2500, "reserved")
 
 

@@ -252,7 +252,7 @@ def test_a_charge_in_another_currency_is_for_a_person_to_settle(store: Store):
     store.charged(order, currency="USD")
 
     assert (order.state, order.paid, order.asked) == ("failed", 0, 2500)
-    assert order.attention == "25.00 USD taken, 25.00 EUR asked"
+    assert order.attention == "a payment is stuck: 25.00 USD taken, 25.00 EUR asked"
 
 
 # -- nothing to pay

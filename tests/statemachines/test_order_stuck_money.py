@@ -42,7 +42,7 @@ def test_a_void_that_is_refused_is_for_a_person_to_settle(store: Store):
     order = not_let_go(store)
 
     assert (order.state, order.undoing, order.authorized) == ("cancellation_failed", "undo_payment", 2500)
-    assert order.attention == "too late"
+    assert order.attention == "a payment is stuck: too late"
 
 
 def test_a_void_that_is_not_answered_is_for_a_person_to_settle(store: Store):
@@ -51,7 +51,10 @@ def test_a_void_that_is_not_answered_is_for_a_person_to_settle(store: Store):
 
     store.wait(hours=24)
 
-    assert (order.state, order.attention) == ("cancellation_failed", "no answer from the payment gateway")
+    assert (order.state, order.attention) == (
+        "cancellation_failed",
+        "a payment is stuck: no answer from the payment gateway",
+    )
 
 
 def test_a_void_may_be_asked_for_once_more(store: Store):

@@ -9,7 +9,7 @@ from statemachines.order.notices import (
     tell_to_pay,
 )
 from statemachines.order.packing import call_in, nothing_is_awaited
-from statemachines.order.paying import is_not_needed, note_dispute, note_lapse, note_stuck, record_payment
+from statemachines.order.paying import is_not_needed, note_dispute, note_lapse, note_stuck, record_answer
 from statemachines.order.refunding import (
     ask_refund,
     forget_failure,
@@ -66,9 +66,9 @@ GOOD_REFUND: list[Guard] = [names_one_measure, refunds_lines_it_has, no_more_tha
 SETTLING = [
     #          event                   from                  to                          only if                                               then
     # -- money, and news of it at any time
-    Transition(Charged,                LATER,                None,                       [],                                                   [record_payment, give_back_overpaid]),
-    Transition(Authorized,             LATER,                None,                       [],                                                   [record_payment]),
-    Transition(Declined,               [*IN_WORK[:-1], *OUT, *ARRIVED, "cancelled"], None, [],                                                 [record]),
+    Transition(Charged,                LATER,                None,                       [],                                                   [record_answer, give_back_overpaid]),
+    Transition(Authorized,             LATER,                None,                       [],                                                   [record_answer]),
+    Transition(Declined,               [*IN_WORK[:-1], *OUT, *ARRIVED, "cancelled"], None, [],                                                 [record_answer]),
     Transition(Released,               LATER,                None,                       [is_not_needed],                                      [record]),
     Transition(Released,               "processing",         "payment_due",              [],                                                   [note_lapse, alert_attention, tell_to_pay]),
     Transition(Released,               [*IN_WORK[1:], *OUT, *ARRIVED], None,             [],                                                   [note_lapse, alert_attention]),
