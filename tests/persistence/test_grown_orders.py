@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from alembic import command
 from sqlalchemy import Connection, select
 
 from persistence import schema
@@ -151,3 +152,21 @@ async def test_what_is_under_way_is_a_parcel_that_can_be_called_back(upgraded: D
         ("shp_8", 1, "MUG", 2)
     ]
     assert [row for row in await kept(upgraded, "orders", "id", "parcels") if row[1]] == [("ord_8", 1)]
+
+
+async def test_the_upgrade_can_be_taken_back_and_made_again(upgraded: Database) -> None:
+    looked_at = {
+        "payments": ("id", "order_id", "state", "asked", "captured", "refunding", "refunded"),
+        "refunds": ("id", "order_id", "payment_id", "state", "amount"),
+        "shipment_lines": ("shipment_id", "number", "quantity"),
+        "effects": ("id", "machine", "entity_id"),
+        "timers": ("machine", "entity_id", "name", "due_at"),
+    }
+    before = {table: await kept(upgraded, table, *columns) for table, columns in looked_at.items()}
+    await upgraded.write(lambda c: command.downgrade(schema._config(c), BEFORE))
+    assert {row[:2] for row in await kept(upgraded, "effects", "machine", "entity_id")} == {
+        ("order", f"ord_{number}") for number in (1, 2, 3, 5)
+    }
+    assert await kept(upgraded, "timers", "machine", "entity_id", "name") == [("order", "ord_2", "unanswered")]
+    await schema.migrate(upgraded)
+    assert {table: await kept(upgraded, table, *columns) for table, columns in looked_at.items()} == before

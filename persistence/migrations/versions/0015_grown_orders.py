@@ -171,6 +171,24 @@ MOVES = (
 )
 
 
+BACK = (
+    *(
+        f"UPDATE effects SET machine = 'order', entity_id = (SELECT c.order_id FROM {child}s c WHERE c.id = entity_id) "
+        f"WHERE machine = '{child}' AND name = '{call}' AND entity_id IN (SELECT id FROM {child}s)"
+        for child, call in {"payment": "payments.charge", "refund": "payments.refund"}.items()
+    ),
+    "INSERT INTO timers (machine, entity_id, name, event, due_at, fired, cause) "
+    "SELECT 'order', p.order_id, t.name, t.event, min(t.due_at), 0, min(t.cause) FROM timers t "
+    "JOIN payments p ON p.id = t.entity_id WHERE t.machine = 'payment' AND t.name = 'unanswered' "
+    "GROUP BY p.order_id, t.name, t.event",
+    "DELETE FROM timers WHERE machine IN ('payment', 'refund', 'shipment', 'return')",
+    *(
+        f"DELETE FROM {table}"
+        for table in ("shipment_lines", "shipments", "return_lines", "returns", "refunds", "payments")
+    ),
+)
+
+
 def downgrade() -> None:
     """Take it back: orders know again by themselves what their only payment did."""
     op.add_column("orders", sa.Column("payment", text(), nullable=True))
@@ -179,6 +197,8 @@ def downgrade() -> None:
         "UPDATE orders SET payment = (SELECT max(p.payment) FROM payments p WHERE p.order_id = orders.id), "
         "payment_asked = (asked > 0)"
     )
+    for statement in BACK:
+        op.execute(statement)
     for table, columns in COUNTS.items():
         for name, check in reversed(columns.items()):
             if check and op.get_bind().dialect.name == "postgresql":
