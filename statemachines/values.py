@@ -68,6 +68,9 @@ Amount = Annotated[int, WholeNumber, Field(ge=0, le=MAX_AMOUNT, examples=[1250])
 PositiveAmount = Annotated[int, WholeNumber, Field(ge=1, le=MAX_AMOUNT, examples=[1250])]
 """Money in minor units, at least one."""
 
+AmountLimit = Annotated[int, Field(ge=0, le=MAX_AMOUNT)]
+"""Money in minor units, as a shop chooses it: settings come as texts too."""
+
 Quantity = Annotated[int, WholeNumber, Field(ge=1, le=MAX_QUANTITY, examples=[2])]
 """A number of pieces, at least one."""
 

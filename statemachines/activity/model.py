@@ -11,9 +11,9 @@ from sqlmodel import Field
 from statemachines.activity.occurrences import RECENT_LIMIT
 from statemachines.declaration import Entity, Policy
 from statemachines.privacy import PRIVATE
-from statemachines.values import Reference, Span, WholeNumber
+from statemachines.values import Reference, Span
 
-Times = Annotated[int, WholeNumber, Field(ge=0, le=RECENT_LIMIT)]
+Times = Annotated[int, Field(ge=0, le=RECENT_LIMIT)]
 
 
 class ActivityPolicy(Policy):

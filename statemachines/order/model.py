@@ -12,7 +12,7 @@ from sqlmodel import Field, SQLModel
 from statemachines.declaration import Entity, Policy
 from statemachines.payment.events import Taking
 from statemachines.privacy import PRIVATE
-from statemachines.values import Amount, Span, SpanOrNothing
+from statemachines.values import AmountLimit, Span, SpanOrNothing
 
 
 class OrderPolicy(Policy):
@@ -34,9 +34,9 @@ class OrderPolicy(Policy):
     """Whether money is taken at once, or held ready and taken when the parcels leave."""
     payment_tries: Annotated[int, Limited(ge=1, le=100)] = 3
     """How often a payment may be declined before the order fails."""
-    approval_above: Amount | None = None
+    approval_above: AmountLimit | None = None
     """Orders above this total, in minor units, need an approval before they can be paid; none do without it."""
-    review_above: Amount | None = None
+    review_above: AmountLimit | None = None
     """Paid orders above this total, in minor units, are looked at for fraud first; none are without it."""
     review_within: Span = timedelta(hours=48)
     """How long an order may be held for fraud before a person is reminded."""

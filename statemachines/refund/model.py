@@ -10,7 +10,7 @@ from sqlmodel import Field
 from statemachines.declaration import Entity, Policy
 from statemachines.payments import PATIENCE
 from statemachines.privacy import PRIVATE
-from statemachines.values import Amount, Span, SpanOrNothing
+from statemachines.values import AmountLimit, Span, SpanOrNothing
 
 NOT_GIVEN = ("rejected", "cancelled")
 """The states in which no money was given, and none will be."""
@@ -19,7 +19,7 @@ NOT_GIVEN = ("rejected", "cancelled")
 class RefundPolicy(Policy):
     """The figures of refunds that a shop may choose."""
 
-    approval_above: Amount = 50_000
+    approval_above: AmountLimit = 50_000
     """What an order is given back beyond this, in minor units of any currency, has to be approved first; 0 for nothing.
     What the shop owes anyway does not count."""
     approval_after: SpanOrNothing = timedelta(days=60)

@@ -83,6 +83,19 @@ def test_every_setting_says_what_it_means() -> None:
     assert [row.variable for row in rows_of(Settings()) if not row.meaning] == []
 
 
+CHOSEN = {
+    "ORDERLY_ORDER__APPROVAL_ABOVE": "50000",
+    "ORDERLY_ORDER__REVIEW_ABOVE": "0",
+    **{row.variable: row.default for row in rows_of(Settings()) if row.default},
+}
+
+
+@pytest.mark.parametrize("variable", CHOSEN)
+def test_every_setting_can_be_set_by_the_environment(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, CHOSEN[variable])
+    assert [row.value for row in rows_of(Settings.load()) if row.variable == variable] == [CHOSEN[variable]]
+
+
 def test_secrets_are_not_shown() -> None:
     settings = Settings(key_pepper="hunter2", database_url="postgresql://orderly:hunter2@db/orderly")
     assert not [row for row in rows_of(settings) if "hunter2" in row.value]
