@@ -109,6 +109,7 @@ def _history(context: Context, machine: Machine) -> HTTPRouteHandler:
 
 def _events(context: Context, machine: Machine) -> HTTPRouteHandler:
     async def handler(request: HttpRequest, entity_id: FromPath[str]) -> Response[PossibleEvents]:
+        check_parameters(request, frozenset())
         values = await load(context, machine, request, entity_id)
         actor, entity = actor_of(request), hydrate(machine.entity, values)
         loaded = await context.database.read(
@@ -149,6 +150,7 @@ def _possible(explanation: Explanation, actor: Actor) -> dict[str, object]:
 
 def _timers(context: Context, machine: Machine) -> HTTPRouteHandler:
     async def handler(request: HttpRequest, entity_id: FromPath[str]) -> Response[list[PendingTimer]]:
+        check_parameters(request, frozenset())
         await load(context, machine, request, entity_id)
         rows = await context.database.read(lambda connection: queries.timers_of(connection, machine, entity_id))
         return as_json([only(PendingTimer, row) for row in rows])
@@ -166,6 +168,7 @@ def _timers(context: Context, machine: Machine) -> HTTPRouteHandler:
 
 def _effects(context: Context, machine: Machine) -> HTTPRouteHandler:
     async def handler(request: HttpRequest, entity_id: FromPath[str]) -> Response[list[EffectState]]:
+        check_parameters(request, frozenset())
         await load(context, machine, request, entity_id)
         rows = await context.database.read(lambda connection: queries.effects_of(connection, machine, entity_id))
         return as_json([only(EffectState, row) for row in rows])
@@ -185,6 +188,7 @@ def _children(context: Context, machine: Machine) -> HTTPRouteHandler:
     columns = queries.child_machines(context.registry, machine)
 
     async def handler(request: HttpRequest, entity_id: FromPath[str]) -> Response[list[Child]]:
+        check_parameters(request, frozenset())
         await load(context, machine, request, entity_id)
         role = actor_of(request).role
         readable = {name: column for name, column in columns.items() if role in context.registry[name].readers}

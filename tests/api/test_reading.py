@@ -161,6 +161,12 @@ async def test_timers_and_effects_tell_what_will_happen_by_itself(shop: Shop) ->
     assert (effect["name"], effect["status"], effect["attempts"]) == ("payments.charge", "pending", 0)
 
 
+@pytest.mark.parametrize("part", ["events", "timers", "effects", "children"])
+async def test_what_is_told_of_an_order_is_not_narrowed_down_in_vain(shop: Shop, part: str) -> None:
+    answer = await shop.ann.get(f"/orders/{await shop.draft()}/{part}?state=captured")
+    assert assert_problem(answer, 422, "invalid")["detail"] == "state: no such parameter; there are none"
+
+
 async def test_what_belongs_to_an_order_is_told(shop: Shop) -> None:
     order = await shop.pending()
     await shop.settle_while(shop.pay(order, headers={"Prefer": "wait=5"}))
