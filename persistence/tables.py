@@ -46,7 +46,7 @@ class History(SQLModel, table=True):
         UniqueConstraint("machine", "entity_id", "version", name="uq_history_version"),
         UniqueConstraint("event_id", name="uq_history_event_id"),
         CheckConstraint("version >= 1", name="ck_history_version"),
-        Index("ix_history_feed", "commit_order", "seq").ddl_if(dialect="postgresql"),
+        Index("ix_history_feed", "commit_order", "seq", info={"only": "postgresql"}).ddl_if(dialect="postgresql"),
     )
 
     seq: int | None = Field(

@@ -1,6 +1,7 @@
 """Migrations bring about just the tables that the program declares, and lose nothing on the way."""
 
 import asyncio
+import os
 import re
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -151,6 +152,29 @@ async def test_migrations_can_be_taken_back_one_by_one(empty) -> None:
         assert await empty.read(schema.current) == revision
     assert await empty.read(tables_of) == []
     assert await schema.migrate(empty) == (None, schema.newest())
+
+
+@pytest.mark.filterwarnings("ignore:.*expression-based index")
+async def test_what_alembic_writes_for_a_new_table_makes_just_that_table(empty, tmp_path) -> None:
+    await schema.migrate(empty)
+    describe = _describe_sqlite if empty.is_sqlite else _describe_postgresql
+    before = await empty.read(describe)
+
+    def write_and_run(connection: Connection) -> str:
+        connection.exec_driver_sql("DROP TABLE backorders")
+        config = schema._config(connection)
+        places = [str(schema._MIGRATIONS / "versions"), str(tmp_path)]
+        config.set_main_option("version_locations", os.pathsep.join(places))
+        config.set_main_option("path_separator", "os")
+        command.revision(config, "Add what is lacking", autogenerate=True, version_path=str(tmp_path))
+        command.upgrade(config, "head")
+        (written,) = tmp_path.glob("*.py")
+        return written.read_text()
+
+    written = await empty.write(write_and_run)
+
+    assert set(re.findall(r"\b(?:create_table|batch_alter_table)\('(\w+)'", written)) == {"backorders"}
+    assert await empty.read(describe) == before
 
 
 async def test_migrating_twice_changes_nothing(empty) -> None:
