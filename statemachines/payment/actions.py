@@ -112,11 +112,18 @@ def let_expire(payment: Payment) -> Iterator[Command]:
     yield from give_up(payment, NOT_PAID)
 
 
-def give_up(payment: Payment, reason: str) -> Iterator[Command]:
-    """Set what was asked for to nothing, and tell the order, unless that was done before."""
+def give_up(payment: Payment, reason: str, told: str | None = None) -> Iterator[Command]:
+    """Set what was asked for to nothing, and tell the order, unless that was done before.
+
+    Args:
+        payment: which payment.
+        reason: why, for the shop.
+        told: why, as the order may tell its customer; the same by default.
+    """
     yield Set(asked=0, reason=reason)
     if payment.asked:
-        yield tell(payment, news.Declined(payment=payment.id, asked=payment.asked, reason=reason[:200]))
+        declined = news.Declined(payment=payment.id, asked=payment.asked, reason=(told or reason)[:200])
+        yield tell(payment, declined)
 
 
 def call_a_person(payment: Payment, reason: str) -> Iterator[Command]:

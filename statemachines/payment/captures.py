@@ -24,6 +24,7 @@ from statemachines.payments import (
 
 CALLED_OFF = "it was called off"
 ONE_PIECE = "the bank lets it be taken in one piece only"
+NOT_MADE = "it did not come about"
 LAPSED = "the bank no longer holds it ready"
 NOT_CONFIRMED = "the customer did not confirm it in time"
 
@@ -159,15 +160,15 @@ def record_lapse(payment: Payment) -> Iterator[Command]:
 
 
 def settle(payment: Payment, event: Settle) -> Iterator[Command]:
-    """Note what a person found out: nothing is held or asked for any more."""
-    yield from _release(payment, event.reason)
+    """Note what a person found out: nothing is held or asked for any more. Their words are not for the customer."""
+    yield from _release(payment, event.reason, told=NOT_MADE)
 
 
-def _release(payment: Payment, reason: str) -> Iterator[Command]:
+def _release(payment: Payment, reason: str, told: str | None = None) -> Iterator[Command]:
     yield Set(void_asked=True, held=0, capture_next=0, capture_final=False, payment_url=None, attention=None)
     if payment.held:
         yield tell(payment, news.Released(payment=payment.id, held=payment.held, reason=reason[:200]))
-    yield from give_up(payment, reason)
+    yield from give_up(payment, reason, told)
 
 
 def note_refused_void(payment: Payment, event: VoidFailed) -> Iterator[Command]:

@@ -347,6 +347,13 @@ def test_a_payment_that_nobody_knows_of_is_given_up(till: Till) -> None:
     assert (till.payment.state, till.payment.asked, till.last(news.Declined).asked) == ("voided", 0, 5000)
 
 
+def test_what_a_person_notes_who_settles_is_not_told_to_the_customer(till: Till) -> None:
+    till.begun()
+    till.wait(hours=24)
+    till.tell(Settle(reason="an odd customer"), MERCHANT)
+    assert (till.payment.reason, till.last(news.Declined).reason) == ("an odd customer", "it did not come about")
+
+
 def test_a_person_settles_what_the_gateway_can_not(till: Till) -> None:
     till.held()
     till.tell(Void())
