@@ -65,6 +65,9 @@ PUT_RIGHT: list[tuple[str, Event]] = [
 ]
 """What people do about what is stuck while orders are called off."""
 
+LONGEST_PATIENCE = 4 * 24
+"""After so many hours somebody is called, or decides, on everything that waits while orders are called off."""
+
 
 class Season:
     """Lets one thing after the other happen. What was asked has to be answered, and every answer has to be taken."""
@@ -120,7 +123,7 @@ class Season:
                     if event.event_name in self.world.registry[machine].events_of(self.states()[id_]):
                         self.tell(machine, id_, event, MERCHANT)
             self.all_is_answered()
-            self.hours_pass(24)
+            self.hours_pass(LONGEST_PATIENCE)
             if self.states() == before:
                 return
         raise AssertionError("it does not end")
@@ -216,7 +219,10 @@ class Season:
     def pieces_arrive(self) -> str:
         sku, quantity = self.random.choice(sorted(PLENTY)), self.random.randint(1, 4)
         self.owned[sku] += quantity
-        return self.tell("stock", sku, Receive(quantity=quantity), MERCHANT)
+        outcome = self.world.raise_("stock", sku, Receive(quantity=quantity), MERCHANT)
+        assert isinstance(outcome, Happened), f"{quantity} {sku} are turned away: {outcome}"
+        self.store.note(outcome)
+        return f"{quantity} {sku} arrive"
 
     def time_passes(self) -> str:
         if self.random.random() < 0.3 and self.world.timers:
