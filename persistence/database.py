@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
@@ -27,6 +28,9 @@ LOCK_TIMEOUT: Final = "55P03"
 UNIQUE_VIOLATION: Final = "23505"
 
 AUTOCOMMIT: Final = "AUTOCOMMIT"
+
+BUSY_TIMEOUT = timedelta(seconds=5)
+"""How long a transaction on SQLite waits for another one that writes."""
 
 POSTGRESQL_SETTINGS: Final = {
     "application_name": "orderly",
@@ -191,7 +195,7 @@ def _configure_sqlite(engine: Engine, *, begin: str, synchronous: str) -> None:
     def configure(connection: Any, _record: object) -> None:
         cursor = connection.cursor()
         for pragma in (
-            "busy_timeout = 5000",
+            f"busy_timeout = {BUSY_TIMEOUT // timedelta(milliseconds=1)}",
             "journal_mode = WAL",
             f"synchronous = {synchronous}",
             "foreign_keys = ON",

@@ -1,15 +1,24 @@
 """Bringing a database's schema up to date, and telling whether it is."""
 
+import asyncio
 from functools import cache
 from pathlib import Path
+from typing import Final
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from persistence import feed
-from persistence.database import Database
+from persistence.database import Database, is_transient
+
+log = structlog.get_logger("orderly.schema")
+
+PAUSE: Final = 0.1
+"""How many seconds pass before the database is asked once more whether it can be migrated."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -40,7 +49,7 @@ def current(connection: Connection) -> str | None:
 async def migrate(database: Database, revision: str = "head") -> tuple[str | None, str | None]:
     """Bring a database to a revision; return the revisions before and after.
 
-    Of several processes that start at once one migrates and the others wait for it.
+    Of several processes that start at once one migrates and the others wait for it, however long it takes.
     """
 
     def upgrade(connection: Connection) -> tuple[str | None, str | None]:
@@ -56,4 +65,11 @@ async def migrate(database: Database, revision: str = "head") -> tuple[str | Non
             feed.continue_order(connection)
         return before, after
 
-    return await database.write(upgrade)
+    while True:
+        try:
+            return await database.write(upgrade)
+        except SQLAlchemyError as error:
+            if not is_transient(error):
+                raise
+            log.info("migration_waits", reason="somebody else writes")
+            await asyncio.sleep(PAUSE)

@@ -3,8 +3,10 @@
 import asyncio
 import os
 import re
+import sqlite3
 import sys
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 
 import pytest
 from alembic import command
@@ -12,12 +14,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from structlog.testing import capture_logs
 
+import persistence.database
 from persistence import schema
 from persistence.database import Database
 from persistence.tables import metadata
 from tests.conftest import _administer, _fresh_postgresql
 from tests.persistence.rows import BOOKKEEPING, contents, fill, tables_of
+from tests.waiting import until
 
 REVISIONS = [script.revision for script in ScriptDirectory.from_config(schema._config()).walk_revisions()][::-1]
 
@@ -188,6 +193,20 @@ async def test_of_several_tasks_that_migrate_at_once_one_does_and_the_others_wai
     for database in databases:
         await database.close()
     assert sorted(steps, key=str) == [(schema.newest(), schema.newest())] * 3 + [(None, schema.newest())]
+
+
+async def test_migrating_waits_however_long_somebody_else_writes(sqlite_url, monkeypatch) -> None:
+    monkeypatch.setattr(persistence.database, "BUSY_TIMEOUT", timedelta(milliseconds=1))
+    somebody = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+    somebody.executescript("PRAGMA journal_mode = WAL; BEGIN IMMEDIATE")
+    database = Database(sqlite_url)
+    with capture_logs() as said:
+        migrating = asyncio.create_task(schema.migrate(database))
+        await until(lambda: said or migrating.done())
+        somebody.rollback()
+        assert await migrating == (None, schema.newest())
+    somebody.close()
+    await database.close()
 
 
 MIGRATE = """
