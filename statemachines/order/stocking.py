@@ -1,6 +1,7 @@
 """What an order holds of the stock, by its reservation: pieces are held when it is submitted, taken when it is paid.
 
-An order has one reservation that is not over; a new one is made if pieces are wanted again.
+A new reservation is made if pieces are wanted again that were given back. Then the earlier one may still count pieces
+that were not there to be given back; the order moves pieces of the newest only.
 """
 
 from collections import Counter
@@ -54,7 +55,7 @@ def reserve_stock(order: Order, lines: list[OrderLine], now: datetime, policy: O
 def take_stock(order: Order, lines: list[OrderLine], reservations: list[Reservation]) -> Iterator[Command]:
     """Take the pieces that are kept out of the stock; if they were given back, those that are left, and wait."""
     if order.stock_held == "reserved":
-        yield from (Send("reservation", name, Take()) for name in _alive(reservations))
+        yield from (Send("reservation", name, Take()) for name in _current(reservations))
         yield Set(stock_held="taken")
     elif order.stock_held == "nothing":
         yield from take_stock_anew(order, lines)
@@ -80,7 +81,7 @@ def give_back_stock(
             if in_vain[line.number]:
                 yield Change(line, {"unavailable": line.unavailable - in_vain[line.number]})
     if pieces or order.stock_held == "reserved":
-        yield from (Send("reservation", name, Release(pieces=pieces)) for name in _alive(reservations))
+        yield from (Send("reservation", name, Release(pieces=pieces)) for name in _current(reservations))
     yield Set(stock_held="nothing")
 
 
@@ -92,13 +93,13 @@ def move_changed_stock(
         yield from take_more(_added(event), reservations)
         removed = as_pieces(by_product(event.remove, lines))
         if removed:
-            yield from (Send("reservation", name, Release(pieces=removed)) for name in _alive(reservations))
+            yield from (Send("reservation", name, Release(pieces=removed)) for name in _current(reservations))
 
 
 def take_more(pieces: Counter[str], reservations: list[Reservation]) -> Iterator[Command]:
     """Take further pieces for an order that is paid."""
     if pieces:
-        yield from (Send("reservation", name, HoldMore(pieces=as_pieces(pieces))) for name in _alive(reservations))
+        yield from (Send("reservation", name, HoldMore(pieces=as_pieces(pieces))) for name in _current(reservations))
 
 
 def wait_no_longer(
@@ -110,13 +111,13 @@ def wait_no_longer(
     """Wait no longer for pieces that can't be delivered."""
     in_vain = waited_in_vain(lines, still_to_come(backorders, awaited_lines))
     if pieces := as_pieces(_by_sku(lines, in_vain)):
-        yield from (Send("reservation", name, Release(pieces=pieces)) for name in _alive(reservations))
+        yield from (Send("reservation", name, Release(pieces=pieces)) for name in _current(reservations))
 
 
 def put_back(pieces: Counter[str], reservations: list[Reservation]) -> Iterator[Command]:
     """Put pieces back on the shelves from which they were taken."""
     if pieces:
-        yield from (Send("reservation", name, Restock(pieces=as_pieces(pieces))) for name in _alive(reservations))
+        yield from (Send("reservation", name, Restock(pieces=as_pieces(pieces))) for name in _current(reservations))
 
 
 def note_expired_reservation() -> Iterator[Command]:
@@ -151,8 +152,9 @@ def waited_in_vain(lines: list[OrderLine], awaited: Counter[str]) -> Counter[int
     return +in_vain
 
 
-def _alive(reservations: list[Reservation]) -> list[str]:
-    return [each.id for each in reservations if each.state not in OVER]
+def _current(reservations: list[Reservation]) -> list[str]:
+    """Name the reservation whose pieces are the order's; nothing if all are over."""
+    return [each.id for each in reservations if each.state not in OVER][-1:]
 
 
 def _added(event: Edit) -> Counter[str]:

@@ -78,12 +78,13 @@ def _check_stock(connection: Connection, history: list[Row]) -> None:
     held = {order["id"]: order["stock_held"] for order in rows(connection, Order)}
     for line in rows(connection, OrderLine):
         kept = line["quantity"] - line["removed"] - line["returned"]
+        gone[line["sku"]] += line["missing"]
         if held[line["order_id"]] == "reserved":
             promised[line["sku"]] += kept
         elif held[line["order_id"]] == "taken":
-            gone[line["sku"]] += kept + line["missing"] + ruined[line["order_id"], line["number"]]
+            gone[line["sku"]] += kept + ruined[line["order_id"], line["number"]]
         else:
-            gone[line["sku"]] += line["lost"] + line["delivered"] + line["missing"] + line["unavailable"]
+            gone[line["sku"]] += line["lost"] + line["delivered"] + line["unavailable"]
     order_of = {row["id"]: row["order_id"] for row in rows(connection, Reservation)}
     for each in rows(connection, Backorder):
         waiting = promised if held[order_of[each["reservation_id"]]] == "reserved" else gone

@@ -117,12 +117,13 @@ def no_piece_is_lost_or_promised_twice(season: Season) -> None:
     world, reserved, gone = season.world, Counter[str](), Counter[str]()
     for order in world.rows(Order):
         for line in lines_of(world, order):
+            gone[line.sku] += line.missing
             if order.stock_held == "reserved":
                 reserved[line.sku] += line.kept
             elif order.stock_held == "taken":
-                gone[line.sku] += line.kept + line.missing
+                gone[line.sku] += line.kept
             else:
-                gone[line.sku] += line.missing + line.unavailable + line.delivered + line.lost
+                gone[line.sku] += line.unavailable + line.delivered + line.lost
     for damaged in world.rows(ReturnLine):
         gone[damaged.sku] += damaged.damaged
     waiting = Counter[str]()

@@ -7,13 +7,16 @@ import pytest
 from statemachines.order import (
     Cancel,
     Edit,
+    Fail,
     Fulfill,
     GoOnWithout,
     LineAsked,
     OrderPolicy,
     ReportUnavailable,
+    Retry,
     Ship,
 )
+from statemachines.payment.events import Void
 from statemachines.pieces import Pieces
 from statemachines.product import OpenLocation
 from statemachines.reservation import Reservation
@@ -22,7 +25,7 @@ from statemachines.shipment.events import Cancel as CancelParcel
 from statemachines.shipment.model import ShipmentLine
 from statemachines.stock import Receive
 from tests.statemachines.shop import ANNA, MERCHANT, Seen
-from tests.statemachines.store import Store, pieces
+from tests.statemachines.store import Store, pay, pieces
 
 
 @pytest.fixture
@@ -210,3 +213,24 @@ def test_goods_come_in_though_an_order_was_called_off_whose_awaited_pieces_were_
     receive(store, "MUG", 26)
 
     assert (store.stock("MUG").waiting, store.shelf("MUG")) == (0, (14, 0))
+
+
+def test_an_order_that_is_taken_up_again_holds_its_pieces_once() -> None:
+    store = Store.stocked()
+    order = store.held(MUG=2, POT=1)
+    store.tell(order, ReportUnavailable(lines=pieces(2, 1)))
+    store.tell(order, GoOnWithout(), ANNA)
+    store.tell(order, Fail(reason="the card was stolen"))
+    store.tell(store.last("payment"), Void())
+    store.voided(order)
+    store.tell(order, Retry())
+    for _ in range(3):
+        store.tell(order, pay(), ANNA)
+        store.declined(order)
+    store.tell(order, Retry())
+    store.pay(order)
+
+    store.tell(order, Edit(add=(LineAsked(sku="MUG", quantity=1),)), ANNA)
+    assert store.shelf("MUG") == (7, 0)
+    store.tell(order, Cancel(), MERCHANT)
+    assert store.shelf("MUG") == (10, 0)
