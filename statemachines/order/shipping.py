@@ -60,6 +60,11 @@ def something_left(lines: list[OrderLine]) -> str | None:
     return None if any(line.shipped for line in lines) else "nothing has left yet"
 
 
+def nothing_left(lines: list[OrderLine]) -> str | None:
+    """Refuse once something has left."""
+    return "parcels have left; ask the merchant to cancel the order" if any(line.shipped for line in lines) else None
+
+
 def some_are_delivered(lines: list[OrderLine]) -> str | None:
     """Hold if something arrived."""
     return None if any(line.delivered for line in lines) else "nothing was delivered yet"

@@ -11,6 +11,7 @@ from statemachines.order import (
     Hold,
     Pay,
     Refund,
+    Resume,
     Retry,
     Ship,
 )
@@ -266,6 +267,19 @@ def test_what_is_not_paid_in_time_is_for_a_person_to_settle(store: Store):
         "on_hold",
         "40.00 EUR were not paid in time; resume, edit or cancel the order",
     )
+
+
+def test_what_was_not_paid_in_time_is_still_to_be_paid_when_the_order_goes_on(store: Store):
+    order = store.paid(MUG=2)
+    store.tell(order, add(POT=1), ANNA)
+    store.wait(days=7)
+
+    store.tell(order, Resume())
+    assert order.state == "payment_due"
+    store.tell(order, Pay(method="tok_approve"), ANNA)
+    store.charged(order)
+
+    assert (order.state, order.paid) == ("processing", 6500)
 
 
 def test_who_changes_more_has_as_long_to_pay_as_the_mail_says(store: Store):

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from statemachines.declaration import Role
 from statemachines.letters import ItemsUnavailable, OrderCancelled, OrderConfirmed, PaymentReminder
 from statemachines.order import (
+    Cancel,
     Clear,
     Fail,
     Fulfill,
@@ -23,7 +24,7 @@ from statemachines.order import (
 )
 from statemachines.values import MAX_AMOUNT
 from tests.statemachines.shop import ANNA, MERCHANT, Seen
-from tests.statemachines.store import Store, pay, pieces
+from tests.statemachines.store import Store, pay, pieces, ship
 
 
 def reviewed(limit: int) -> Store:
@@ -66,7 +67,7 @@ def test_an_order_is_held_as_long_as_it_takes(store: Store):
     assert order.state == "on_hold"
 
 
-def test_a_person_is_told_of_money_that_lapsed_and_may_have_the_order_go_on(store: Store):
+def test_a_person_is_told_of_money_that_lapsed_and_it_is_to_be_paid_when_the_order_goes_on(store: Store):
     order = store.held(MUG=2)
     store.tell(order, Hold(reason="wait"))
     store.wait(days=7)
@@ -77,7 +78,7 @@ def test_a_person_is_told_of_money_that_lapsed_and_may_have_the_order_go_on(stor
 
     store.tell(order, Resume())
 
-    assert order.state == "processing"
+    assert (order.state, order.attention) == ("payment_due", None)
 
 
 # -- looked at for fraud
@@ -286,6 +287,24 @@ def test_of_money_that_is_only_held_less_is_taken(store: Store):
     store.captured(order)
 
     assert (order.total, order.paid, order.authorized) == (1250, 1250, 0)
+
+
+def test_a_customer_who_was_asked_may_call_the_order_off(store: Store):
+    order = reported(store, store.paid(MUG=2), quantity=2)
+
+    store.tell(order, Cancel(), ANNA)
+    store.refunded(order)
+
+    assert (order.state, order.refunded) == ("cancelled", 2500)
+
+
+def test_a_customer_who_was_asked_after_a_parcel_left_asks_the_merchant_to_call_it_off(store: Store):
+    order = store.paid(MUG=2, POT=1)
+    store.tell(order, ship(2, 1))
+    store.dispatch(store.last("shipment"))
+    reported(store, order)
+
+    assert "ask the merchant" in store.why(order, Cancel(), ANNA)
 
 
 def test_with_nothing_left_there_is_nothing_to_go_on_with(store: Store):

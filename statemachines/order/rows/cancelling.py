@@ -58,6 +58,7 @@ from statemachines.order.shipping import (
     everything_arrived,
     everything_left,
     nothing_is_delivered,
+    nothing_left,
     restock_found,
     some_are_delivered,
     something_left,
@@ -88,6 +89,7 @@ UNSENT: list[Guard] = [before_capture, nothing_is_delivered]
 CANCELLING = [
     #          event                   from                  to                          only if                                               then
     # -- calling it off
+    Transition(Cancel,                 "customer_action_required", "cancelling",         [nothing_left],                                       [begin_to_undo, tell_cancelled]),
     Transition(Cancel,                 [*IN_WORK, "partially_shipped", "fulfilled"], "cancelling", UNSENT,                                     [begin_to_undo, tell_cancelled]),
     Transition(UndoShipping,           "cancelling",         None,                       [],                                                   [recall_parcels]),
     Transition(UndoTaking,             "cancelling",         None,                       [],                                                   [put_back_pieces]),
@@ -155,6 +157,7 @@ CANCELLING = [
     Transition(Resume,                 "on_hold",            "partially_delivered",      [everything_left, some_are_delivered],                [settle_attention, stamp_sent_meanwhile]),
     Transition(Resume,                 "on_hold",            "fulfilled",                [everything_left],                                    [settle_attention, stamp_sent_meanwhile]),
     Transition(Resume,                 "on_hold",            "partially_shipped",        [something_left],                                     [settle_attention]),
+    Transition(Resume,                 "on_hold",            "payment_due",              [lapsed],                                             [settle_attention, tell_to_pay]),
     Transition(Resume,                 "on_hold",            "processing",               [],                                                   [settle_attention]),
     Transition(Reorder,                ["fulfilled", "delivered", "completed", "cancelled", "returned"], None, [],                              [order_the_same]),
     Transition(Reordered,              ["fulfilled", "delivered", "completed", "cancelled", "returned"], None, [],                              [note_reorder]),
