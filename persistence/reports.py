@@ -19,17 +19,20 @@ _lines = TABLES[OrderLine]
 _products = TABLES[Product]
 _stock = TABLES[Stock]
 
+WAITING = ("fraud_hold", "on_hold", "failed", "cancellation_failed")
+"""The states of orders with which only a person goes on."""
+
 
 def _paid_within(begin: datetime, end: datetime) -> ColumnElement[bool]:
     return (_orders.c.paid_at >= begin) & (_orders.c.paid_at < end)
 
 
 def takings(connection: Connection, begin: datetime, end: datetime) -> list[Values]:
-    """Return of each currency how many orders were paid, and what was paid for them and not given back since.
+    """Return of each currency how many orders were paid, and what was paid for them and not given or taken back since.
 
     The figures are in minor units; a currency in which nothing was paid is left out.
     """
-    revenue = func.sum(_orders.c.paid - _orders.c.refunded)
+    revenue = func.sum(_orders.c.paid - _orders.c.refunded - _orders.c.charged_back)
     statement = (
         select(_orders.c.currency, func.count().label("orders"), revenue.label("revenue"))
         .where(_paid_within(begin, end))
@@ -41,8 +44,8 @@ def takings(connection: Connection, begin: datetime, end: datetime) -> list[Valu
 
 
 def bestsellers(connection: Connection, begin: datetime, end: datetime, most: int) -> list[Values]:
-    """Return the SKUs of which most pieces were paid and did not come back, the most first."""
-    quantity = func.sum(_lines.c.quantity - _lines.c.returned)
+    """Return the SKUs of which most pieces were paid and neither taken off nor returned since, the most first."""
+    quantity = func.sum(_lines.c.quantity - _lines.c.removed - _lines.c.returned)
     statement = (
         select(_lines.c.sku, quantity.label("quantity"))
         .join(_orders, _orders.c.id == _lines.c.order_id)
@@ -61,9 +64,9 @@ def count_cancelled(connection: Connection, begin: datetime, end: datetime) -> i
     return connection.execute(select(func.count()).where(_orders.c.state == "cancelled", within)).scalar_one()
 
 
-def count_failed(connection: Connection) -> int:
+def count_waiting(connection: Connection) -> int:
     """Count the orders that wait for a person now."""
-    return connection.execute(select(func.count()).where(_orders.c.state == "failed")).scalar_one()
+    return connection.execute(select(func.count()).where(_orders.c.state.in_(WAITING))).scalar_one()
 
 
 def low_stocks(connection: Connection, most: int) -> list[Values]:

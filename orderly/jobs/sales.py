@@ -118,5 +118,5 @@ def _week(connection: Connection, monday: date, zone: ZoneInfo) -> WeeklyMail:
         before=_takings(connection, monday - WEEK, monday, zone),
         bestsellers=tuple(Bestseller(**row) for row in reports.bestsellers(connection, begin, end, BESTSELLERS)),
         cancelled=reports.count_cancelled(connection, begin, end),
-        waiting=reports.count_failed(connection),
+        waiting=reports.count_waiting(connection),
     )
