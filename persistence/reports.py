@@ -44,12 +44,12 @@ def takings(connection: Connection, begin: datetime, end: datetime) -> list[Valu
 
 
 def bestsellers(connection: Connection, begin: datetime, end: datetime, most: int) -> list[Values]:
-    """Return the SKUs of which most pieces were paid and neither taken off nor returned since, the most first."""
+    """Return the SKUs of which most pieces were paid and neither called off, taken off nor returned since."""
     quantity = func.sum(_lines.c.quantity - _lines.c.removed - _lines.c.returned)
     statement = (
         select(_lines.c.sku, quantity.label("quantity"))
         .join(_orders, _orders.c.id == _lines.c.order_id)
-        .where(_paid_within(begin, end))
+        .where(_paid_within(begin, end), _orders.c.state != "cancelled")
         .group_by(_lines.c.sku)
         .having(quantity > 0)
         .order_by(quantity.desc(), _lines.c.sku)
