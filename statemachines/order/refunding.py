@@ -16,7 +16,7 @@ from statemachines.payment.news import Charged, DisputeClosed
 from statemachines.pieces import Pieces, by_line
 from statemachines.product import Product
 from statemachines.refund.events import Owe, Request, Resume, Retry
-from statemachines.refund.model import Refund
+from statemachines.refund.model import NOT_GIVEN, Refund
 from statemachines.refund.news import RefundDropped, RefundFailed, RefundRetried, RefundReturned, RefundSettled
 from statemachines.values import money
 
@@ -31,14 +31,16 @@ def names_one_measure(event: events.Refund) -> str | None:
     return "give either an amount or lines" if event.amount is not None and event.lines else None
 
 
-def refunds_lines_it_has(event: events.Refund, lines: list[OrderLine]) -> str | None:
-    """Refuse lines that the order does not have, and more pieces than it is about."""
+def refunds_lines_it_has(event: events.Refund, lines: list[OrderLine], refunds: list[Refund]) -> str | None:
+    """Refuse lines that the order does not have, and more pieces than it is about and were not refunded before."""
     known = {line.number: line for line in lines}
+    before = by_line(Pieces.model_validate(each) for refund in _alive(refunds) for each in refund.lines)
     for number, quantity in by_line(event.lines).items():
         if number not in known:
             return f"the order has no line {number}"
-        if quantity > known[number].kept:
-            return f"line {number}: {quantity} to refund, {known[number].kept} bought and kept"
+        left = min(known[number].kept, known[number].quantity - before[number])
+        if quantity > left:
+            return f"line {number}: {quantity} to refund, {left} kept and not refunded before"
     return None
 
 
@@ -184,7 +186,7 @@ def give_back(
         owed: whether the shop owes it, so that nobody has to approve it.
         reason: why.
         by_customer: whether the customer asks and the shop decides.
-        lines: the pieces that it is for.
+        lines: the pieces that it is for; of several refunds the first one names them.
         return_case: the return that it is for.
         goodwill: whether the order costs as much as before, so that the money does not have to be paid again.
     """
@@ -195,7 +197,7 @@ def give_back(
             continue
         assert payment.payment is not None
         assert payment.taken_at is not None
-        left -= part
+        is_first, left = left == amount, left - part
         yield Spawn(
             "refund",
             Request(
@@ -213,12 +215,16 @@ def give_back(
                 owed=owed,
                 goodwill=goodwill,
                 taken_at=payment.taken_at,
-                lines=lines,
+                lines=lines if is_first else (),
                 return_case=return_case,
             ),
         )
     if given := max(0, amount) - max(0, left):
         yield Set(refunding=order.refunding + given, **({"goodwill": order.goodwill + given} if goodwill else {}))
+
+
+def _alive(refunds: list[Refund]) -> list[Refund]:
+    return [refund for refund in refunds if refund.state not in NOT_GIVEN]
 
 
 def _may_be_tried_again(refund: Refund) -> bool:

@@ -13,6 +13,8 @@ from statemachines.values import MAX_AMOUNT, money
 from tests.statemachines.shop import ANNA, MERCHANT, Seen
 from tests.statemachines.store import Store, pay, pieces
 
+ONE = {"number": 1, "quantity": 1}
+
 
 def given(store: Store) -> list[int]:
     """Return what the gateway was asked to give back, each time."""
@@ -93,8 +95,8 @@ def test_what_the_shop_refuses_may_be_asked_for_once_more(store: Store):
     [
         (Refund(amount=1, lines=pieces(1, 1)), "give either an amount or lines"),
         (Refund(lines=pieces(2, 1)), "the order has no line 2"),
-        (Refund(lines=pieces(1, 3)), "line 1: 3 to refund, 2 bought and kept"),
-        (Refund(lines=(Pieces(number=1, quantity=2),) * 2), "line 1: 4 to refund, 2 bought and kept"),
+        (Refund(lines=pieces(1, 3)), "line 1: 3 to refund, 2 kept and not refunded before"),
+        (Refund(lines=(Pieces(number=1, quantity=2),) * 2), "line 1: 4 to refund, 2 kept and not refunded before"),
         (
             Refund(amount=2001),
             "20.01 EUR asked back, but 25.00 EUR were taken and 5.00 EUR of it are back, on their way back or lost",
@@ -118,6 +120,33 @@ def test_once_everything_is_back_there_is_nothing_to_give_back(store: Store):
     store.tell(order, Refund())
 
     assert store.why(order, Refund()) == "there is nothing to give back"
+
+
+def test_pieces_are_refunded_once(store: Store):
+    order = store.paid(MUG=2, POT=1)
+    store.tell(order, Refund(lines=pieces(1, 2)))
+    store.refunded(order)
+
+    assert store.why(order, Refund(lines=pieces(1, 1))) == "line 1: 1 to refund, 0 kept and not refunded before"
+
+
+def test_pieces_that_several_payments_give_back_are_counted_once(store: Store):
+    order = in_two_payments(store)
+    store.tell(order, Refund(lines=pieces(1, 1)))
+    store.tell(order, Refund(lines=pieces(1, 1)))
+
+    assert (order.refunding, given(store)) == (2500, [1000, 250, 1250])
+    assert [refund.lines for refund in store.all("refund")] == [[ONE], [], [ONE]]
+
+
+def test_pieces_of_which_a_refund_was_refused_can_be_refunded(store: Store):
+    order = store.paid(MUG=2)
+    store.tell(order, Refund(lines=pieces(1, 2)), ANNA)
+    store.tell(store.last("refund"), Refuse(reason="why?"))
+
+    store.tell(order, Refund(lines=pieces(1, 2)))
+
+    assert order.refunding == 2500
 
 
 # -- of several payments
