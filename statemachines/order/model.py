@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field as Limited
+from pydantic import model_validator
 from sqlalchemy import JSON, CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
@@ -50,6 +51,12 @@ class OrderPolicy(Policy):
     """How long after completion an order may be returned; 0 for not at all."""
     compensate_within: Span = timedelta(days=3)
     """How long calling an order off may take before a person is asked to look."""
+
+    @model_validator(mode="after")
+    def _reminds_in_order(self) -> Self:
+        if self.remind_again_after <= self.remind_after:
+            raise ValueError("the second reminder of a draft must come after the first")
+        return self
 
 
 _IS_PAID = text("paid_at IS NOT NULL")

@@ -292,3 +292,8 @@ def test_a_discount_is_a_whole_number_of_minor_units(discount: object):
 
 def test_nobody_raises_over_http_what_time_brings():
     assert Abandon.raised_by == frozenset()
+
+
+def test_the_second_reminder_of_a_draft_comes_after_the_first():
+    with pytest.raises(ValidationError, match="the second reminder of a draft must come after the first"):
+        OrderPolicy(remind_after=timedelta(days=2))
