@@ -7,8 +7,10 @@ from statemachines.approval import Request as RequestApproval
 from statemachines.approval import Withdraw as WithdrawApproval
 from statemachines.commands import Command, Send, Set, Spawn
 from statemachines.declaration import Actor
-from statemachines.order.events import Cancel
-from statemachines.order.model import Order, OrderPolicy
+from statemachines.order.basket import changed_total
+from statemachines.order.events import Cancel, Edit
+from statemachines.order.model import Order, OrderLine, OrderPolicy
+from statemachines.product import Product
 from statemachines.values import money
 
 
@@ -17,6 +19,16 @@ def needs_approval(order: Order, policy: OrderPolicy) -> str | None:
     if policy.approval_above is not None and order.total > policy.approval_above:
         return None
     return "the order is not above the limit for approvals"
+
+
+def stays_within_limit(
+    order: Order, event: Edit, lines: list[OrderLine], products: dict[str, Product], policy: OrderPolicy
+) -> str | None:
+    """Refuse to let a paid order grow beyond what goes without an approval."""
+    limit, total = policy.approval_above, changed_total(order, event, lines, products)
+    if limit is None or total <= max(limit, order.total):
+        return None
+    return f"above {money(limit, order.currency)} an order has to be approved first; place another one for more"
 
 
 def is_what_was_approved(order: Order, event: Approved) -> str | None:

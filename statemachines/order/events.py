@@ -119,6 +119,10 @@ class Clear(Event, by=[Role.MERCHANT]):
     """It is no fraud: go on."""
 
 
+class Dismiss(Event, by=[Role.MERCHANT]):
+    """Somebody has seen to what `attention` says: nobody has to look at the order any more."""
+
+
 class ReportUnavailable(Event, by=[Role.MERCHANT]):
     """Pieces can't be delivered, be it that they never come: ask the customer whether to go on without them."""
 

@@ -13,6 +13,11 @@ def has_lines(lines: list[OrderLine]) -> str | None:
     return None if any(line.kept for line in lines) else "the order has no lines"
 
 
+def asks_for_attention(order: Order) -> str | None:
+    """Refuse if nobody was called."""
+    return None if order.attention else "nothing asks for attention"
+
+
 def note_reason(event: Hold | Suspect | Fail) -> Iterator[Command]:
     """Say what a person should look at."""
     yield Set(attention=event.reason)

@@ -71,7 +71,10 @@ class Order(Entity):
         CheckConstraint("paid BETWEEN 0 AND 1000000000000", name="ck_orders_paid"),
         CheckConstraint("refunded >= 0 AND refunding >= 0 AND refund_due >= 0", name="ck_orders_refunds"),
         CheckConstraint("refunded + refunding + refund_due <= paid", name="ck_orders_refunded"),
-        CheckConstraint("goodwill BETWEEN 0 AND refunded + refunding + refund_due", name="ck_orders_goodwill"),
+        CheckConstraint(
+            "goodwill >= 0 AND (goodwill = 0 OR goodwill <= refunded + refunding + refund_due)",
+            name="ck_orders_goodwill",
+        ),
         CheckConstraint("asked >= 0 AND authorized >= 0", name="ck_orders_payments"),
         CheckConstraint(
             "charged_back >= 0 AND refunded + refunding + refund_due + charged_back <= paid",

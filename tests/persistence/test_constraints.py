@@ -88,6 +88,8 @@ async def test_history_is_never_emptied(filled) -> None:
         ("ck_orders_charged_back", "UPDATE orders SET paid = 100, refunded = 101"),
         ("ck_orders_charged_back", "UPDATE orders SET paid = 100, refunded = 60, refunding = 60"),
         ("ck_orders_refunds", "UPDATE orders SET refunding = -1"),
+        ("ck_orders_goodwill", "UPDATE orders SET goodwill = -1"),
+        ("ck_orders_goodwill", "UPDATE orders SET paid = 100, refunded = 60, goodwill = 61"),
         ("ck_orders_paid", "UPDATE orders SET paid = 1000000000001"),
         ("ck_orders_total", "UPDATE orders SET total = 1000000000001"),
         ("ck_orders_stock_held", "UPDATE orders SET stock_held = 'lost'"),

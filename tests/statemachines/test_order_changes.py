@@ -4,22 +4,22 @@ from datetime import timedelta
 
 import pytest
 
+from statemachines.approval import Approve
 from statemachines.letters import PaymentReminder
 from statemachines.order import (
     Create,
     Edit,
     Hold,
+    OrderPolicy,
     Pay,
-    Refund,
     Resume,
-    Retry,
     Ship,
 )
 from statemachines.payments import REFUND
 from statemachines.pieces import MAX_LINES, Pieces
 from statemachines.product import Reprice
-from statemachines.refund.events import Refuse
 from statemachines.values import MAX_AMOUNT
+from tests.statemachines.office import approver
 from tests.statemachines.shop import ANNA, Seen
 from tests.statemachines.store import Store, asked, pieces, ship
 
@@ -334,57 +334,20 @@ def test_what_a_change_costs_is_not_paid_twice(store: Store):
     assert refusal == "everything is paid, held ready or being paid already"
 
 
-# -- once something was given back that nobody owed
-
-
-def test_what_was_given_as_a_favour_is_not_to_be_paid_again(store: Store):
+def test_a_paid_order_does_not_grow_beyond_what_goes_without_an_approval():
+    store = Store.stocked(order=OrderPolicy(approval_above=5000))
     order = store.paid(MUG=2)
-    store.tell(order, Refund(amount=500))
-    store.refunded(order)
 
     store.tell(order, add(MUG=1), ANNA)
-
-    assert order.state == "payment_due"
-    assert order.total - order.covered == 1250
+    assert "above 50.00 EUR an order has to be approved first" in store.why(order, add(POT=1), ANNA)
 
 
-def test_what_was_given_as_a_favour_is_kept_when_pieces_are_taken_off(store: Store):
-    order = store.paid(MUG=2)
-    store.tell(order, Refund(amount=500))
-    store.refunded(order)
+def test_an_order_that_was_approved_may_change_as_long_as_it_does_not_grow():
+    store = Store.stocked(order=OrderPolicy(approval_above=5000))
+    order = store.pending(MUG=2, POT=1)
+    store.tell(store.last("approval"), Approve(round=1), approver("eve"))
+    store.pay(order)
 
-    store.tell(order, remove(1, 1), ANNA)
-    store.refunded(order)
+    store.tell(order, Edit(add=asked(MUG=1), remove=pieces(1, 1)), ANNA)
 
-    assert (order.state, order.refunded) == ("processing", 500 + 1250)
-
-
-def test_what_was_given_back_for_lines_is_not_given_again_when_they_are_taken_off(store: Store):
-    order = store.paid(MUG=2)
-    store.tell(order, Refund(lines=pieces(1, 1)))
-    store.refunded(order)
-
-    store.tell(order, remove(1, 1), ANNA)
-
-    assert (order.state, order.refunded, order.refunding) == ("processing", 1250, 0)
-
-
-def test_a_favour_that_is_not_given_after_all_counts_as_paid(store: Store):
-    order = store.paid(MUG=2)
-    store.tell(order, Refund(amount=500), ANNA)
-    assert (order.goodwill, order.covered) == (500, 2500)
-
-    store.tell(store.last("refund"), Refuse(reason="no reason given"))
-
-    assert (order.goodwill, order.covered) == (0, 2500)
-
-
-def test_what_was_given_back_of_an_order_that_failed_is_to_be_paid_again(store: Store):
-    order = store.paying(MUG=2)
-    store.charged(order, 2499)
-    store.tell(order, Refund(amount=500))
-    store.refunded(order)
-
-    store.tell(order, Retry())
-
-    assert (order.state, order.total - order.covered) == ("pending", 501)
+    assert (order.state, order.total) == ("processing", 6500)

@@ -1,40 +1,38 @@
-"""When an order waits for a person: on hold, looked at for fraud, failed, or with pieces that can't be delivered."""
+"""When an order waits for a person: on hold, looked at for fraud, failed, or with something to be seen to."""
 
 from collections.abc import Callable
-from datetime import timedelta
 
 import pytest
 from pydantic import ValidationError
 
 from statemachines.declaration import Role
-from statemachines.letters import ItemsUnavailable, OrderCancelled, OrderConfirmed, PaymentReminder
+from statemachines.letters import OrderConfirmed
 from statemachines.order import (
-    Cancel,
     Clear,
+    Dismiss,
+    Edit,
     Fail,
     Fulfill,
     GoOnWithout,
     Hold,
     OrderPolicy,
+    Pay,
+    Refund,
     ReportUnavailable,
     Resume,
     Retry,
     Ship,
     Suspect,
 )
+from statemachines.refund.events import Refuse
 from statemachines.values import MAX_AMOUNT
 from tests.statemachines.shop import ANNA, MERCHANT, Seen
-from tests.statemachines.store import Store, pay, pieces, ship
+from tests.statemachines.store import Store, asked, pay
 
 
 def reviewed(limit: int) -> Store:
     """Return a store that looks at larger orders first."""
     return Store.stocked(order=OrderPolicy(review_above=limit))
-
-
-def reported(store: Store, order: Seen, number: int = 1, quantity: int = 1) -> Seen:
-    store.tell(order, ReportUnavailable(lines=pieces(number, quantity)))
-    return order
 
 
 # -- on hold
@@ -187,7 +185,7 @@ def test_an_order_whose_money_lapsed_meanwhile_is_to_be_paid_before_it_goes_on()
     store.tell(order, pay(), ANNA)
     store.charged(order)
 
-    assert order.state == "processing"
+    assert order.state == "fraud_hold"  # the money is new, and so is the question whose it is
 
 
 def test_money_that_is_held_late_is_looked_at_too():
@@ -237,119 +235,31 @@ def test_a_failed_order_whose_money_lapsed_is_to_be_paid_anew(store: Store):
     assert (order.state, order.paid, store.shelf()) == ("processing", 2500, (8, 0))
 
 
-# -- pieces that can't be delivered
+@pytest.mark.parametrize("answer", [Store.charged, Store.authorized])
+def test_an_order_that_grew_beyond_the_limit_is_looked_at_when_it_is_paid(answer: Callable[..., object]):
+    store = reviewed(2500)
+    order = store.paid(MUG=2)
+    store.tell(order, Edit(add=asked(POT=1)), ANNA)
+    store.tell(order, Pay(method="tok_1", take="now" if answer is Store.charged else "later"), ANNA)
+
+    answer(store, order)
+
+    assert (order.state, order.attention) == ("fraud_hold", "look for fraud: the order is above 25.00 EUR")
 
 
-def test_a_customer_is_asked_whether_to_go_on_without_what_is_not_there(store: Store):
-    order = store.paid(MUG=2, POT=1)
-
-    store.tell(order, ReportUnavailable(lines=pieces(1, 1), reason="broken"))
-
-    (letter,) = store.letters(ItemsUnavailable)
-    assert (order.state, order.attention) == ("customer_action_required", "broken")
-    assert [(item.sku, item.quantity) for item in letter.items] == [("MUG", 1)]
-    assert letter.answer_until == store.world.now + timedelta(days=3)
+# -- what was seen to
 
 
-def test_a_customer_who_goes_on_gets_the_price_back(store: Store):
-    order = reported(store, store.paid(MUG=2, POT=1))
+def test_what_was_seen_to_calls_nobody_any_more(store: Store):
+    order = store.paid(MUG=2)
+    store.tell(order, Refund(amount=500), ANNA)
+    store.tell(store.last("refund"), Refuse(reason="no"))
+    assert order.attention == "refund of 5.00 EUR dropped: no"
 
-    store.tell(order, GoOnWithout(), ANNA)
-    store.refunded(order)
+    store.tell(order, Dismiss())
 
-    assert (order.state, order.total, order.refunded, order.attention) == ("processing", 5250, 1250, None)
-
-
-def test_pieces_that_are_not_there_do_not_return_to_the_shelf(store: Store):
-    order = reported(store, store.paid(MUG=2, POT=1))
-
-    store.tell(order, GoOnWithout(), ANNA)
-
-    assert store.shelf() == (8, 0)
-    assert [(line.removed, line.missing, line.unavailable) for line in store.lines(order)] == [(1, 1, 0), (0, 0, 0)]
-
-
-def test_the_rest_is_sent(store: Store):
-    order = reported(store, store.paid(MUG=2, POT=1))
-    store.tell(order, GoOnWithout(), ANNA)
-
-    store.tell(order, Fulfill())
-
-    assert (order.state, store.counted(order, "shipped")) == ("fulfilled", [1, 1])
-
-
-def test_of_money_that_is_only_held_less_is_taken(store: Store):
-    order = reported(store, store.held(MUG=2))
-    store.tell(order, GoOnWithout(), ANNA)
-    assert order.refunding == 0
-
-    store.tell(order, Fulfill())
-    store.captured(order)
-
-    assert (order.total, order.paid, order.authorized) == (1250, 1250, 0)
-
-
-def test_a_customer_who_was_asked_may_call_the_order_off(store: Store):
-    order = reported(store, store.paid(MUG=2), quantity=2)
-
-    store.tell(order, Cancel(), ANNA)
-    store.refunded(order)
-
-    assert (order.state, order.refunded) == ("cancelled", 2500)
-
-
-def test_a_customer_who_was_asked_after_a_parcel_left_asks_the_merchant_to_call_it_off(store: Store):
-    order = store.paid(MUG=2, POT=1)
-    store.tell(order, ship(2, 1))
-    store.dispatch(store.last("shipment"))
-    reported(store, order)
-
-    assert "ask the merchant" in store.why(order, Cancel(), ANNA)
-
-
-def test_with_nothing_left_there_is_nothing_to_go_on_with(store: Store):
-    order = reported(store, store.paid(MUG=2), quantity=2)
-
-    assert store.why(order, GoOnWithout(), ANNA) == "nothing would be left; cancel the order instead"
-
-
-def test_an_order_of_a_customer_who_is_silent_is_called_off(store: Store):
-    order = reported(store, store.paid(MUG=2))
-
-    store.wait(days=3)
-    store.refunded(order)
-
-    assert (order.state, order.refunded) == ("cancelled", 2500)
-    (letter,) = store.letters(OrderCancelled)
-    assert letter.reason == "We did not hear from you whether to go on without what we can't deliver."
-    assert letter.refund == 2500
-
-
-def test_pieces_that_are_not_there_are_not_put_on_the_shelf_when_the_order_is_called_off(store: Store):
-    reported(store, store.paid(MUG=2))
-
-    store.wait(days=3)
-
-    assert store.shelf() == (9, 0)
-
-
-@pytest.mark.parametrize(
-    ("lines", "reason"),
-    [(pieces(2, 1), "the order has no line 2"), (pieces(1, 3), "line 1: 3 to report, 2 not packed yet")],
-)
-def test_only_what_the_order_waits_for_is_reported(store: Store, lines: tuple, reason: str):
-    assert store.why(store.paid(MUG=2), ReportUnavailable(lines=lines)) == reason
-
-
-def test_an_order_whose_money_lapsed_while_the_customer_thought_is_to_be_paid():
-    store = Store.stocked(order=OrderPolicy(customer_answer_within=timedelta(days=30)))
-    order = reported(store, store.held(MUG=2))
-    store.wait(days=7)
-
-    store.tell(order, GoOnWithout(), ANNA)
-
-    assert (order.state, order.total) == ("payment_due", 1250)
-    assert [letter.total for letter in store.letters(PaymentReminder)] == [1250]
+    assert (order.state, order.attention) == ("processing", None)
+    assert store.why(order, Dismiss()) == "nothing asks for attention"
 
 
 # -- who may ask

@@ -8,7 +8,7 @@ down_revision = "0017"
 branch_labels = None
 depends_on = None
 
-CHECK = "goodwill BETWEEN 0 AND refunded + refunding + refund_due"
+CHECK = "goodwill >= 0 AND (goodwill = 0 OR goodwill <= refunded + refunding + refund_due)"
 
 
 def upgrade() -> None:

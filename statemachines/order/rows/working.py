@@ -1,6 +1,7 @@
 """A paid order that is worked on: holds, changes, what can't be delivered."""
 
 from statemachines.declaration import Action, Guard, Transition
+from statemachines.order.approving import stays_within_limit
 from statemachines.order.basket import (
     are_there,
     change_lines,
@@ -13,6 +14,7 @@ from statemachines.order.compensation import begin_to_undo
 from statemachines.order.events import (
     Clear,
     CustomerSilent,
+    Dismiss,
     Edit,
     ExtraUnpaid,
     Fail,
@@ -23,7 +25,14 @@ from statemachines.order.events import (
     ReviewOverdue,
     Suspect,
 )
-from statemachines.order.holding import note_extra_unpaid, note_reason, note_silence, settle_attention
+from statemachines.order.holding import (
+    asks_for_attention,
+    note_extra_unpaid,
+    note_reason,
+    note_review,
+    note_silence,
+    settle_attention,
+)
 from statemachines.order.notices import (
     alert_attention,
     alert_failure,
@@ -34,9 +43,18 @@ from statemachines.order.notices import (
     tell_to_pay_more,
     tell_unanswered,
 )
-from statemachines.order.paying import count_decline, covers_total, lapsed, leaves_that_to_pay, pay, record_payment
+from statemachines.order.paying import (
+    count_decline,
+    covers_total,
+    is_to_be_reviewed,
+    lapsed,
+    leaves_that_to_pay,
+    pay,
+    record_payment,
+)
 from statemachines.order.refunding import give_back_excess, give_back_overpaid, give_back_unavailable
 from statemachines.order.rows.buying import GOOD_CHANGE
+from statemachines.order.rows.phases import ARRIVED, OUT
 from statemachines.order.shipping import (
     everything_arrived,
     everything_left,
@@ -51,7 +69,8 @@ from statemachines.order.shipping import (
 from statemachines.order.stocking import added_in_stock, move_changed_stock, wait_no_longer
 from statemachines.payment.news import Authorized, Charged, Declined
 
-PAID_CHANGE: list[Guard] = [*GOOD_CHANGE, nothing_is_packed, added_in_stock]
+PAID_CHANGE: list[Guard] = [*GOOD_CHANGE, nothing_is_packed, added_in_stock, stays_within_limit]
+REVIEW: list[Action] = [note_review, alert_review]
 WITHOUT: list[Action] = [wait_no_longer, take_off_unavailable, give_back_unavailable]
 WITHOUT_AND_SENT: list[Action] = [*WITHOUT, take_for_rest, stamp_sent_meanwhile]
 
@@ -72,7 +91,9 @@ WORKING = [
     Transition(Edit,                   "payment_due",        "payment_due",              [*PAID_CHANGE, costs_more],                           [change_lines, move_changed_stock, tell_to_pay_more]),
     Transition(Edit,                   "payment_due",        "processing",               PAID_CHANGE,                                          [change_lines, move_changed_stock, give_back_excess]),
     Transition(Pay,                    "payment_due",        None,                       [leaves_that_to_pay],                                 [pay]),
+    Transition(Charged,                "payment_due",        "fraud_hold",               [covers_total, is_to_be_reviewed],                    [record_payment, give_back_overpaid, *REVIEW]),
     Transition(Charged,                "payment_due",        "processing",               [covers_total],                                       [record_payment, give_back_overpaid]),
+    Transition(Authorized,             "payment_due",        "fraud_hold",               [covers_total, is_to_be_reviewed],                    [record_payment, *REVIEW]),
     Transition(Authorized,             "payment_due",        "processing",               [covers_total],                                       [record_payment]),
     Transition(Declined,               "payment_due",        None,                       [],                                                   [count_decline, tell_declined]),
     Transition(ExtraUnpaid,            "payment_due",        "on_hold",                  [],                                                   [note_extra_unpaid, alert_attention]),
@@ -85,4 +106,5 @@ WORKING = [
     Transition(GoOnWithout,            "customer_action_required", "processing",         [something_stays],                                    WITHOUT),
     Transition(CustomerSilent,         "customer_action_required", None,                 [something_left],                                     [note_silence, alert_attention]),
     Transition(CustomerSilent,         "customer_action_required", "cancelling",         [],                                                   [begin_to_undo, tell_unanswered]),
+    Transition(Dismiss,                ["pending", "processing", "payment_due", *OUT, *ARRIVED, "cancelled"], None, [asks_for_attention],      [settle_attention]),
 ]  # fmt: skip
