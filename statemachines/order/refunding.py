@@ -3,6 +3,7 @@
 The order sees to it that there is so much to give back, and divides the amount among its payments, the oldest first.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from statemachines.commands import Command, Send, Set, Spawn
@@ -34,7 +35,7 @@ def names_one_measure(event: events.Refund) -> str | None:
 def refunds_lines_it_has(event: events.Refund, lines: list[OrderLine], refunds: list[Refund]) -> str | None:
     """Refuse lines that the order does not have, and more pieces than it is about and were not refunded before."""
     known = {line.number: line for line in lines}
-    before = by_line(Pieces.model_validate(each) for refund in _alive(refunds) for each in refund.lines)
+    before = refunded_pieces(refunds)
     for number, quantity in by_line(event.lines).items():
         if number not in known:
             return f"the order has no line {number}"
@@ -223,8 +224,10 @@ def give_back(
         yield Set(refunding=order.refunding + given, **({"goodwill": order.goodwill + given} if goodwill else {}))
 
 
-def _alive(refunds: list[Refund]) -> list[Refund]:
-    return [refund for refund in refunds if refund.state not in NOT_GIVEN]
+def refunded_pieces(refunds: list[Refund]) -> Counter[int]:
+    """Sum by line the pieces whose price was asked back by refunds of lines."""
+    given = [refund for refund in refunds if refund.state not in NOT_GIVEN]
+    return by_line(Pieces.model_validate(each) for refund in given for each in refund.lines)
 
 
 def _may_be_tried_again(refund: Refund) -> bool:

@@ -9,10 +9,11 @@ from statemachines.declaration import Actor
 from statemachines.order.events import RequestReturn, Return
 from statemachines.order.model import Order, OrderLine, OrderPolicy, worth
 from statemachines.order.packing import shipment_of
-from statemachines.order.refunding import give_back
+from statemachines.order.refunding import give_back, refunded_pieces
 from statemachines.order.stocking import put_back, take_more
 from statemachines.payment.model import Payment
 from statemachines.pieces import NamedPieces, by_line
+from statemachines.refund.model import Refund
 from statemachines.reservation.model import Reservation
 from statemachines.returns.events import (
     Inspected,
@@ -114,15 +115,16 @@ def keep_pieces(event: ReturnDropped, lines: list[OrderLine]) -> Iterator[Comman
 
 
 def refund_return(
-    order: Order, event: ReturnSettled, lines: list[OrderLine], payments: list[Payment]
+    order: Order, event: ReturnSettled, lines: list[OrderLine], payments: list[Payment], refunds: list[Refund]
 ) -> Iterator[Command]:
     """Note what came back, and give back what it had cost; of damaged pieces only a part."""
-    found = _by_number(event)
+    found, before = _by_number(event), refunded_pieces(refunds)
     for line in lines:
         if each := found.get(line.number):
             changes = {"returned": line.returned + each.accepted + each.damaged}
             yield Change(line, {**changes, "coming_back": line.coming_back - _announced(each)})
-    amount = min(order.refundable, sum(_owed(line, found[line.number]) for line in lines if line.number in found))
+    owed = sum(_owed(line, found[line.number], before) for line in lines if line.number in found)
+    amount = min(order.refundable, owed)
     if amount == 0:
         yield Send("return", event.return_case, NothingOwed())
         return
@@ -174,12 +176,17 @@ def restock_sound(event: ReturnSettled, lines: list[OrderLine], reservations: li
 
 
 def refund_returned(
-    order: Order, event: Return, actor: Actor, lines: list[OrderLine], payments: list[Payment]
+    order: Order,
+    event: Return,
+    actor: Actor,
+    lines: list[OrderLine],
+    payments: list[Payment],
+    refunds: list[Refund],
 ) -> Iterator[Command]:
     """Give back what the pieces that came back over the counter had cost."""
-    coming = pieces_coming(event, lines)
-    amount = min(order.refundable, sum(worth(line, coming[line.number]) for line in lines))
-    yield from give_back(order, payments, amount, actor.id, reason=event.reason, lines=event.lines)
+    coming, before = pieces_coming(event, lines), refunded_pieces(refunds)
+    owed = sum(worth(line, min(coming[line.number], _unrefunded(line, before))) for line in lines)
+    yield from give_back(order, payments, min(order.refundable, owed), actor.id, reason=event.reason)
 
 
 def pieces_coming(event: Return | RequestReturn, lines: list[OrderLine]) -> Counter[int]:
@@ -197,10 +204,16 @@ def _announced(found: Inspected) -> int:
     return found.accepted + found.damaged + found.refused
 
 
-def _owed(line: OrderLine, found: Inspected) -> int:
+def _unrefunded(line: OrderLine, before: Counter[int]) -> int:
+    """Return of how many pieces of a line nobody has given back the price, though they may have stayed."""
+    return max(0, line.kept - max(0, before[line.number] - line.removed))
+
+
+def _owed(line: OrderLine, found: Inspected, before: Counter[int]) -> int:
     """Return what is given back for a line; half a minor unit is given to the customer."""
-    sound = worth(line, found.accepted)
-    damaged = worth(line, found.accepted + found.damaged) - sound
+    left = _unrefunded(line, before)
+    sound = worth(line, min(left, found.accepted))
+    damaged = worth(line, min(left, found.accepted + found.damaged)) - sound
     return sound + (damaged * found.percent + 50) // 100
 
 

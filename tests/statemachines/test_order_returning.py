@@ -139,6 +139,19 @@ def test_what_was_given_back_before_is_not_given_back_again(store: Store):
     assert (order.state, order.refunding) == ("returned", 2500)
 
 
+@pytest.mark.parametrize(("bought", "owed"), [(1, 0), (2, 1250)])
+def test_the_price_of_a_piece_that_was_refunded_and_kept_is_not_given_again_when_it_comes_back(
+    store: Store, bought: int, owed: int
+):
+    order = store.completed(MUG=bought, POT=1)
+    store.tell(order, Refund(lines=pieces(1, 1)))
+    store.refunded(order)
+
+    store.tell(order, Return(lines=pieces(1, bought)))
+
+    assert order.refunding == owed
+
+
 # -- by a return
 
 
@@ -254,6 +267,17 @@ def test_nothing_is_owed_for_what_cost_nothing(store: Store):
     store.tell(case, found(1, accepted=2))
 
     assert (order.state, order.refunding, case.state, store.shelf()) == ("returned", 0, "closed", (10, 0))
+
+
+def test_nothing_is_owed_for_what_was_refunded_and_kept_before(store: Store):
+    order = store.completed(MUG=1, POT=1)
+    store.tell(order, Refund(lines=pieces(1, 1)))
+    store.refunded(order)
+    case = opened(store, order, RequestReturn(lines=pieces(1, 1)))
+
+    store.tell(case, found(1, accepted=1))
+
+    assert (order.refunding, case.state) == (0, "closed")
 
 
 # -- other pieces instead
