@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from statemachines.approval import ApprovalOpened, Approved, Rejected
+from statemachines.approval import ApprovalOpened, Approved, Rejected, Resubmit
 from statemachines.approval import Request as RequestApproval
 from statemachines.approval import Withdraw as WithdrawApproval
 from statemachines.commands import Command, Send, Set, Spawn
 from statemachines.declaration import Actor
 from statemachines.order.basket import changed_total
-from statemachines.order.events import Cancel, Edit
+from statemachines.order.events import Cancel, Edit, Explain
 from statemachines.order.model import Order, OrderLine, OrderPolicy
 from statemachines.product import Product
 from statemachines.values import money
@@ -46,7 +46,7 @@ def ask_approval(order: Order, actor: Actor) -> Iterator[Command]:
             kind="order",
             machine="order",
             reference=order.id,
-            description=f"order {order.called} of {order.customer}",
+            description=_description(order),
             amount=order.total,
             currency=order.currency,
             requested_by=actor.id,
@@ -59,6 +59,12 @@ def note_approval(event: ApprovalOpened) -> Iterator[Command]:
     yield Set(approval=event.approval)
 
 
+def explain(order: Order, event: Explain) -> Iterator[Command]:
+    """Let those who approve decide anew, knowing more."""
+    assert order.approval is not None
+    yield Send("approval", order.approval, Resubmit(description=f"{_description(order)}: {event.reason}"[:500]))
+
+
 def note_rejection(event: Rejected) -> Iterator[Command]:
     """Note why it was not approved."""
     yield Set(attention=f"not approved: {event.reason}")
@@ -68,3 +74,7 @@ def ask_no_longer(order: Order, event: Cancel) -> Iterator[Command]:
     """Let those who decide go home."""
     assert order.approval is not None
     yield Send("approval", order.approval, WithdrawApproval(reason=event.reason or "the order was called off"))
+
+
+def _description(order: Order) -> str:
+    return f"order {order.called} of {order.customer}"

@@ -56,6 +56,12 @@ class Submit(Event, by=BUYERS):
     """Ask for the order to be taken: its pieces are reserved until it is paid or expires."""
 
 
+class Explain(Event, by=BUYERS):
+    """Tell those who approve more about the order; they decide anew."""
+
+    reason: Text
+
+
 class Pay(Event, by=BUYERS):
     """Begin a payment of the total or of a part; its answer comes back as `charged`, `authorized` or `declined`."""
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from statemachines.approval import Approve, Approved, Reject, Withdraw
+from statemachines.approval import Approve, Approved, Reject, RequestChanges, Withdraw
 from statemachines.letters import OrderCancelled, PaymentReminder
 from statemachines.machine import SYSTEM
-from statemachines.order import Cancel, Edit, OrderPolicy, Pay, Submit
+from statemachines.order import Cancel, Edit, Explain, OrderPolicy, Pay, Submit
 from statemachines.values import money
 from tests.statemachines.office import approver
 from tests.statemachines.shop import ANNA, Seen
@@ -32,6 +32,19 @@ def test_a_large_order_waits_for_its_approval(strict: Store):
     approval = strict.last("approval")
     assert (order.state, order.approval, strict.shelf()) == ("awaiting_approval", approval.id, (10, 2))
     assert (approval.kind, approval.reference, approval.amount) == ("order", order.id, 2500)
+
+
+def test_who_approves_may_ask_for_more_and_decides_anew(strict: Store):
+    order = waiting(strict)
+    approval = strict.last("approval")
+    strict.tell(approval, RequestChanges(round=1, reason="what for?"), approver("eve"))
+    assert (order.state, approval.state) == ("awaiting_approval", "changes_requested")
+
+    strict.tell(order, Explain(reason="a wedding"), ANNA)
+    assert (approval.state, approval.description) == ("pending", f"order {order.id} of anna: a wedding")
+    strict.tell(approval, Approve(round=2), approver("eve"))
+
+    assert order.state == "pending"
 
 
 @pytest.mark.parametrize("limit", [None, 2500])

@@ -5,6 +5,7 @@ from statemachines.declaration import NEW, Guard, Transition
 from statemachines.order.approving import (
     ask_approval,
     ask_no_longer,
+    explain,
     is_what_was_approved,
     needs_approval,
     note_approval,
@@ -28,7 +29,16 @@ from statemachines.order.basket import (
     tell_reordered,
     total_in_range,
 )
-from statemachines.order.events import Abandon, Cancel, Create, Edit, RemindOfBasket, RemindOfBasketAgain, Submit
+from statemachines.order.events import (
+    Abandon,
+    Cancel,
+    Create,
+    Edit,
+    Explain,
+    RemindOfBasket,
+    RemindOfBasketAgain,
+    Submit,
+)
 from statemachines.order.holding import has_lines
 from statemachines.order.notices import (
     remind_of_basket,
@@ -70,6 +80,7 @@ BUYING = [
     Transition(Submit,                 "draft",              "pending",                  [has_lines, in_stock],                                [stamp_submitted, reserve_stock, tell_activity]),
     # -- approval
     Transition(ApprovalOpened,         "awaiting_approval",  None,                       [],                                                   [note_approval]),
+    Transition(Explain,                "awaiting_approval",  None,                       [],                                                   [explain]),
     Transition(Approved,               "awaiting_approval",  "pending",                  [is_what_was_approved],                               [tell_to_pay]),
     Transition(Rejected,               "awaiting_approval",  "cancelled",                [],                                                   [note_rejection, give_back_stock, tell_rejected]),
     Transition(Cancel,                 "awaiting_approval",  "cancelled",                [],                                                   [ask_no_longer, give_back_stock, tell_cancelled]),
