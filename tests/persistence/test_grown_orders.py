@@ -134,6 +134,7 @@ async def test_open_calls_and_timers_go_to_whom_they_concern_now(upgraded: Datab
     assert await kept(upgraded, "timers", "machine", "entity_id", "name") == [
         ("payment", "pay_2", "unanswered"),
         ("refund", "rfd_3", "unanswered"),
+        ("refund", "rfd_4", "remind"),
         ("shipment", "shp_8", "overdue"),
     ]
 

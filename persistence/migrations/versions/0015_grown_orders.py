@@ -88,6 +88,7 @@ def _make_children() -> None:
 DIALECTS = {
     "sqlite": {
         "amount": "json_extract(e.arguments, '$.amount')",
+        "day_after": "strftime('%Y-%m-%d %H:%M:%f000', o.state_since, '+1 day')",
         "next_day": "strftime('%Y-%m-%d %H:%M:%f000', e.created_at, '+1 day')",
         "overdue": "strftime('%Y-%m-%d %H:%M:%f000', coalesce(o.fulfilled_at, o.state_since), '+21 days')",
         "no_lines": "'[]'",
@@ -98,6 +99,7 @@ DIALECTS = {
     "postgresql": {
         "amount": "CAST(e.arguments ->> 'amount' AS bigint)",
         "next_day": "e.created_at + interval '1 day'",
+        "day_after": "o.state_since + interval '1 day'",
         "overdue": "coalesce(o.fulfilled_at, o.state_since) + interval '21 days'",
         "no_lines": "CAST('[]' AS json)",
         "no": "false",
@@ -151,6 +153,9 @@ MOVES = (
     f"SELECT 'rfd_' || substr(o.id, 5), 'failed', 0, o.state_since, o.state_since, o.id, {PAYMENT}, {NAME}, "
     "o.customer, o.email, o.refund_due, o.currency, o.paid_at, 'system', {no}, {yes}, {no_lines}, 1, 0, {no}, "
     "coalesce(o.attention, 'the gateway refused it') FROM orders o WHERE o.refund_due > 0",
+    "INSERT INTO timers (machine, entity_id, name, event, due_at, fired, cause) "
+    "SELECT 'refund', 'rfd_' || substr(o.id, 5), 'remind', 'remind', {day_after}, 0, o.id "
+    "FROM orders o WHERE o.refund_due > 0",
     # What left the house before left it in one parcel.
     "UPDATE order_lines SET packed = quantity, shipped = quantity "
     "WHERE order_id IN (SELECT id FROM orders WHERE state IN ('fulfilled', 'completed', 'returned'))",
