@@ -85,7 +85,7 @@ def changed_in_range(order: Order, event: Edit, lines: list[OrderLine], products
 
 def removes_what_is_there(event: Edit, lines: list[OrderLine]) -> str | None:
     """Refuse to take off lines that the order does not have, and more pieces than wait to be packed."""
-    return _are_there(event.remove, lines, "to remove")
+    return wait_to_be_packed(event.remove, lines, "to remove")
 
 
 def leaves_something(event: Edit, lines: list[OrderLine]) -> str | None:
@@ -96,7 +96,7 @@ def leaves_something(event: Edit, lines: list[OrderLine]) -> str | None:
 
 def are_there(event: ReportUnavailable, lines: list[OrderLine]) -> str | None:
     """Refuse to report lines that the order does not have, and more pieces than wait to be packed."""
-    return _are_there(event.lines, lines, "to report")
+    return wait_to_be_packed(event.lines, lines, "to report")
 
 
 def something_stays(lines: list[OrderLine]) -> str | None:
@@ -105,7 +105,8 @@ def something_stays(lines: list[OrderLine]) -> str | None:
     return None if left > 0 else "nothing would be left; cancel the order instead"
 
 
-def _are_there(pieces: Iterable[Pieces], lines: list[OrderLine], purpose: str) -> str | None:
+def wait_to_be_packed(pieces: Iterable[Pieces], lines: list[OrderLine], purpose: str) -> str | None:
+    """Refuse lines that the order does not have, and more pieces than wait to be packed."""
     known = {line.number: line for line in lines}
     for number, quantity in by_line(pieces).items():
         if number not in known:

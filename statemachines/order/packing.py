@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from statemachines.carrier import Address
 from statemachines.commands import Change, Command, Send, Set, Spawn
+from statemachines.order.basket import wait_to_be_packed
 from statemachines.order.events import Fulfill, Ship
 from statemachines.order.model import Order, OrderLine
 from statemachines.order.stocking import still_to_come
@@ -17,15 +18,9 @@ from statemachines.stock import Backorder
 # -- only if ------------------------------------------------------------------------------------------------------
 
 
-def waits_to_be_packed(event: Ship, lines: list[OrderLine]) -> str | None:
+def can_be_packed(event: Ship, lines: list[OrderLine]) -> str | None:
     """Refuse lines that the order does not have, more pieces than wait, and a parcel of nothing."""
-    known = {line.number: line for line in lines}
-    for number, quantity in by_line(event.lines).items():
-        if number not in known:
-            return f"the order has no line {number}"
-        if quantity > known[number].unpacked:
-            return f"line {number}: {quantity} to ship, {known[number].unpacked} not packed yet"
-    return None if event.lines else something_waits(lines)
+    return wait_to_be_packed(event.lines, lines, "to ship") if event.lines else something_waits(lines)
 
 
 def something_waits(lines: list[OrderLine]) -> str | None:

@@ -3,7 +3,7 @@
 from statemachines.declaration import Transition
 from statemachines.order.events import Complete, Fulfill, Ship
 from statemachines.order.notices import alert_attention
-from statemachines.order.packing import prepare_parcels, send_the_rest, waits_to_be_packed
+from statemachines.order.packing import can_be_packed, prepare_parcels, send_the_rest
 from statemachines.order.rows.phases import ARRIVED, IN_WORK, LATER, OUT
 from statemachines.order.shipping import (
     count_back,
@@ -34,7 +34,7 @@ from statemachines.shipment.news import (
 
 SHIPPING = [
     #          event                   from                  to                          only if                                               then
-    Transition(Ship,                   ["processing", "partially_shipped"], None,        [waits_to_be_packed],                                 [prepare_parcels]),
+    Transition(Ship,                   ["processing", "partially_shipped"], None,        [can_be_packed],                                      [prepare_parcels]),
     Transition(Fulfill,                ["processing", "partially_shipped"], "fulfilled", [everything_is_here, no_parcel_waits],                [send_the_rest, stamp_fulfilled]),
     Transition(ShipmentSent,           ["processing", "partially_shipped"], "partially_delivered", [ships_the_rest, some_are_delivered],       [count_sent, take_for_parcel, stamp_fulfilled]),
     Transition(ShipmentSent,           ["processing", "partially_shipped"], "fulfilled", [ships_the_rest],                                     [count_sent, take_for_parcel, stamp_fulfilled]),
