@@ -164,7 +164,7 @@ def _told(effect: Row) -> bool:
 
 
 def _check_timers(connection: Connection) -> None:
-    """Each order has just the timers of its state, but for reminders that have fired already."""
+    """Each order has just the timers of its state, but for those that have fired already and may leave it there."""
     kept = defaultdict(set)
     for timer in rows(connection, TimerRow):
         kept[timer["machine"], timer["entity_id"]].add(timer["name"])
@@ -175,7 +175,7 @@ def _check_timers(connection: Connection) -> None:
         leads_on = {
             after.timer
             for after, _ in machine.timeouts(order["state"])
-            if any(way.target for way in machine.rows_for(order["state"], after.fire.event_name))
+            if all(way.target for way in machine.rows_for(order["state"], after.fire.event_name))
         }
         assert leads_on <= has, order["id"]
     assert not [each for each in kept if each[0] == machine.name], "timers of nobody"

@@ -78,6 +78,11 @@ async def the_same_day_twice(path: Path, new_postgresql: Any, seed: int) -> tupl
 
 
 def everything(connection: Any) -> dict[str, list[dict[str, Any]]]:
-    """Return all that the tables hold."""
+    """Return all that the tables hold, but for numbers of which PostgreSQL leaves some out."""
     kinds = [*rows_of(MACHINES), History, EffectRow, TimerRow]
-    return {kind.__name__: [{**row, "seq": 0, "commit_order": 0} for row in rows(connection, kind)] for kind in kinds}
+    return {kind.__name__: [_unnumbered(row) for row in rows(connection, kind)] for kind in kinds}
+
+
+def _unnumbered(row: dict[str, Any]) -> dict[str, Any]:
+    cause = str(row.get("cause"))
+    return {**row, "seq": 0, "commit_order": 0, "cause": "inbox" if cause.startswith("inbox/") else cause}
